@@ -1,0 +1,128 @@
+// The vocabulary of work: kernels and communications, no machine.
+//
+//   Gemm qkv{.m = 8192, .n = 10240, .k = 8192, .dtype = DType::kBf16};
+//   WorkOf(qkv).flops;  // 2·m·n·k = 1.37e12
+//
+// To add a kernel: add its struct here and name it in Kernel. The compiler then
+// points at the places that must learn it: WorkOf (op.cc), which counts its
+// FLOPs and bytes, Dump (dump.cc), which prints it, and hardware/cost_model.cc,
+// which prices it.
+#ifndef MODELS_OP_H_
+#define MODELS_OP_H_
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "absl/strings/string_view.h"
+#include "sim/units.h"
+
+namespace models {
+
+// Element types. kTf32 is FP32 in memory and TF32 in the tensor cores.
+enum class DType : uint8_t { kFp32, kTf32, kFp16, kBf16, kFp8, kInt8, kInt4 };
+int BitsOf(DType dtype);                // 32, 32, 16, 16, 8, 8, 4
+absl::string_view NameOf(DType dtype);  // "fp32", "tf32", "fp16", …
+sim::Bytes BytesOf(DType dtype, int64_t elements);
+
+// C[m,n] (+)= A[m,k] B[k,n], `batch` times.
+struct Gemm {
+  int64_t batch = 1, m = 0, n = 0, k = 0;
+  DType dtype = DType::kBf16;   // A and B
+  DType output = DType::kBf16;  // C
+  bool accumulate = false;      // reads C: weight gradients summed in place
+  friend bool operator==(const Gemm&, const Gemm&) = default;
+};
+
+// softmax(Q K^T) V in one kernel, or its gradients.
+struct Attention {
+  int64_t batch = 0, heads = 0, kv_heads = 0, queries = 0, keys = 0;
+  int64_t head_dim = 0;        // of Q and K
+  int64_t value_head_dim = 0;  // of V
+  bool causal = true;          // the last query sees every key, the one before
+                               // all but one, …
+  bool backward = false;       // five matrix products instead of two
+  DType dtype = DType::kBf16;
+  friend bool operator==(const Attention&, const Attention&) = default;
+};
+
+// Bound by memory: reads, a little arithmetic, writes.
+enum class Pointwise : uint8_t {
+  kNorm,          // LayerNorm, RMSNorm and their gradients
+  kActivation,    // GELU, SiLU·mul, …
+  kRotary,        // rotary position embedding
+  kResidual,      // bias + dropout + add
+  kSoftmax,       // scale + mask + softmax (+ dropout) of materialised scores
+  kCast,          // dtype conversion, FP8 quantisation, copies, transposes
+  kEmbedding,     // gather of rows, scatter-add of their gradients
+  kCrossEntropy,  // log-softmax and loss over the vocabulary
+  kOptimizer,     // parameter update
+  kReduction,     // gradient norm, amax, …
+};
+absl::string_view NameOf(Pointwise kind);
+
+struct MemoryBound {
+  Pointwise kind = Pointwise::kResidual;
+  sim::Bytes read, written;  // HBM traffic of all its kernels together
+  sim::Flops flops;          // outside the tensor cores
+  int kernels = 1;           // launches: eager code runs an op in several
+  friend bool operator==(const MemoryBound&, const MemoryBound&) = default;
+};
+
+using Kernel = std::variant<Gemm, Attention, MemoryBound>;
+
+struct Work {
+  sim::Flops flops;          // a fused multiply-add is 2; causal kernels skip
+  sim::Bytes read, written;  // least HBM traffic
+};
+Work WorkOf(const Kernel& kernel);
+// FLOPs as model-FLOPs accounting counts them: of matrix products only; with
+// `causal_half` false, causal attention counts as full (Megatron's formula).
+sim::Flops MatrixFlops(const Kernel& kernel, bool causal_half);
+
+// One line: "gemm 4096x8192x1024 bf16", "attention 1x64/8x8192x128 causal".
+std::string Dump(const Kernel& kernel);
+
+// ---- Communication -------------------------------------------------------
+
+enum class CollectiveKind : uint8_t {
+  kAllReduce,
+  kAllGather,
+  kReduceScatter,
+  kAllToAll,
+  kBroadcast,
+  kSendRecv,  // a message to the next rank of its group, one from the previous
+};
+absl::string_view NameOf(CollectiveKind kind);  // "all-reduce", …
+
+// The process groups a rank belongs to.
+enum class Axis : uint8_t {
+  kTensor,
+  kContext,
+  kData,       // gradients of dense parameters: data × context ranks
+  kShard,      // FSDP shard group: parameters and gradients live in it
+  kReplicate,  // ranks holding the same shard (HSDP)
+  kEmbedding,  // first and last stage, which share tied embeddings
+  kModel,      // tensor × pipeline: gradient norm and overflow check
+  kForwardIn,  // pipeline boundaries: activations from the previous chunk …
+  kForwardOut,  // … and to the next
+  kBackwardIn,  // gradients from the next chunk …
+  kBackwardOut,  // … and to the previous
+};
+inline constexpr int kAxes = 11;
+absl::string_view NameOf(Axis axis);
+
+struct Collective {
+  CollectiveKind kind = CollectiveKind::kAllReduce;
+  Axis axis = Axis::kTensor;
+  // nccl-tests' sizes: all-reduce: the buffer of one rank; all-gather: the
+  // gathered output; reduce-scatter: one rank's input; all-to-all: one rank's
+  // send buffer; send/recv: the message.
+  sim::Bytes bytes;
+  DType dtype = DType::kBf16;  // reductions cost what they sum
+  friend bool operator==(const Collective&, const Collective&) = default;
+};
+
+}  // namespace models
+
+#endif  // MODELS_OP_H_
