@@ -31,9 +31,9 @@ struct LatentAttention {
 };
 
 struct Experts {
-  int64_t count = 0;         // routed experts in a layer
-  int64_t top_k = 0;         // experts a token visits
-  int64_t ffn_hidden = 0;    // of one routed expert
+  int64_t count = 0;              // routed experts in a layer
+  int64_t top_k = 0;              // experts a token visits
+  int64_t ffn_hidden = 0;         // of one routed expert
   int64_t shared_ffn_hidden = 0;  // of the always-on expert; 0: none
   bool shared_gate = false;       // sigmoid gate on the shared expert (Qwen2)
   bool router_bias = false;       // correction bias per expert (DeepSeek-V3)
@@ -54,18 +54,18 @@ struct ModelSpec {
   bool gated_mlp = false;     // three matrices: up, gate, down
   Activation activation = Activation::kGelu;
   Norm norm = Norm::kLayerNorm;
-  bool norm_bias = true;       // LayerNorm's; MPT has none
-  int norms_per_layer = 2;     // Phi, Falcon-style: 1; Gemma-2: 4
+  bool norm_bias = true;    // LayerNorm's; MPT has none
+  int norms_per_layer = 2;  // Phi, Falcon-style: 1; Gemma-2: 4
   bool final_norm = true;
   bool embedding_norm = false;  // BLOOM
   bool qk_norm = false;         // over each head (Qwen3)
   Positions positions = Positions::kRotary;
-  double rotary_fraction = 1;       // of head_dim that rotates
-  bool parallel_residual = false;   // attention and MLP read the same input
-  bool tied_embeddings = false;     // LM head is the embedding's transpose
+  double rotary_fraction = 1;      // of head_dim that rotates
+  bool parallel_residual = false;  // attention and MLP read the same input
+  bool tied_embeddings = false;    // LM head is the embedding's transpose
   bool qkv_bias = false, attention_out_bias = false, mlp_bias = false;
   bool lm_head_bias = false;
-  int64_t embedding_dim = 0;  // 0: hidden; OPT-350m: 512, projected in and out
+  int64_t embedding_dim = 0;   // 0: hidden; OPT-350m: 512, projected in and out
   int64_t sliding_window = 0;  // keys a query sees; 0: all
   std::vector<bool> window_in_layer;  // empty: in all, when sliding_window > 0
   std::optional<Experts> experts;

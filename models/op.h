@@ -34,6 +34,16 @@ struct Gemm {
   friend bool operator==(const Gemm&, const Gemm&) = default;
 };
 
+// Who wrote the fused attention kernel; each has its own efficiency.
+enum class AttentionFamily : uint8_t {
+  kFlash1,  // FlashAttention 1 (CUDA, 2022)
+  kTriton,  // the Triton port of FlashAttention 1 (llm-foundry's attn_impl)
+  kFlash2,
+  kFlash3,  // Hopper only
+  kCudnn,   // cuDNN fused attention, as Transformer Engine picks it
+};
+absl::string_view NameOf(AttentionFamily family);
+
 // softmax(Q K^T) V in one kernel, or its gradients.
 struct Attention {
   int64_t batch = 0, heads = 0, kv_heads = 0, queries = 0, keys = 0;
@@ -42,6 +52,7 @@ struct Attention {
   bool causal = true;          // the last query sees every key, the one before
                                // all but one, …
   bool backward = false;       // five matrix products instead of two
+  AttentionFamily family = AttentionFamily::kFlash2;
   DType dtype = DType::kBf16;
   friend bool operator==(const Attention&, const Attention&) = default;
 };
@@ -99,14 +110,14 @@ absl::string_view NameOf(CollectiveKind kind);  // "all-reduce", …
 enum class Axis : uint8_t {
   kTensor,
   kContext,
-  kData,       // gradients of dense parameters: data × context ranks
-  kShard,      // FSDP shard group: parameters and gradients live in it
-  kReplicate,  // ranks holding the same shard (HSDP)
-  kEmbedding,  // first and last stage, which share tied embeddings
-  kModel,      // tensor × pipeline: gradient norm and overflow check
-  kForwardIn,  // pipeline boundaries: activations from the previous chunk …
-  kForwardOut,  // … and to the next
-  kBackwardIn,  // gradients from the next chunk …
+  kData,         // gradients of dense parameters: data × context ranks
+  kShard,        // FSDP shard group: parameters and gradients live in it
+  kReplicate,    // ranks holding the same shard (HSDP)
+  kEmbedding,    // first and last stage, which share tied embeddings
+  kModel,        // tensor × pipeline: gradient norm and overflow check
+  kForwardIn,    // pipeline boundaries: activations from the previous chunk …
+  kForwardOut,   // … and to the next
+  kBackwardIn,   // gradients from the next chunk …
   kBackwardOut,  // … and to the previous
 };
 inline constexpr int kAxes = 11;

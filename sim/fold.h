@@ -18,10 +18,10 @@
 namespace sim {
 
 struct Folding {
-  Program program;                         // one rank per class
-  Column<RankId, RankId> folded;           // original rank -> its class
-  Column<RankId, RankId> representative;   // class -> lowest original rank
-  Column<RankId, uint32_t> multiplicity;   // class -> original ranks it is
+  Program program;                        // one rank per class
+  Column<RankId, RankId> folded;          // original rank -> its class
+  Column<RankId, RankId> representative;  // class -> lowest original rank
+  Column<RankId, uint32_t> multiplicity;  // class -> original ranks it is
 };
 
 Folding Fold(const Program& program);

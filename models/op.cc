@@ -1,0 +1,146 @@
+#include "models/op.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace models {
+namespace {
+
+// Query-key pairs that are not masked away. Causal: query i of q sees the
+// first keys - q + i + 1 keys.
+double VisiblePairs(const Attention& a) {
+  const auto q = static_cast<double>(a.queries);
+  const auto k = static_cast<double>(a.keys);
+  return a.causal ? q * k - q * (q - 1) / 2 : q * k;
+}
+
+Work Count(const Gemm& g) {
+  const int64_t c_elements = g.batch * g.m * g.n;
+  const sim::Bytes c = BytesOf(g.output, c_elements);
+  return {sim::Flops(2.0 * static_cast<double>(c_elements) *
+                     static_cast<double>(g.k)),
+          BytesOf(g.dtype, g.batch * (g.m + g.n) * g.k) +
+              (g.accumulate ? c : sim::Bytes(0)),
+          c};
+}
+
+// Forward multiplies twice over the visible pairs (Q K^T, P V); backward five
+// times: scores again, dV, dP, dQ, dK (FlashAttention, arXiv:2205.14135).
+Work Count(const Attention& a) {
+  const double rows = static_cast<double>(a.batch * a.heads) * VisiblePairs(a);
+  const auto qk = static_cast<double>(a.head_dim);
+  const auto v = static_cast<double>(a.value_head_dim);
+  const double products = a.backward ? 3 * qk + 2 * v : qk + v;
+  const int64_t q = a.batch * a.heads * a.queries * a.head_dim;
+  const int64_t o = a.batch * a.heads * a.queries * a.value_head_dim;
+  const int64_t kv =
+      a.batch * a.kv_heads * a.keys * (a.head_dim + a.value_head_dim);
+  if (!a.backward) {
+    return {sim::Flops(2 * rows * products), BytesOf(a.dtype, q + kv),
+            BytesOf(a.dtype, o)};
+  }
+  return {sim::Flops(2 * rows * products), BytesOf(a.dtype, q + kv + 2 * o),
+          BytesOf(a.dtype, q + kv)};
+}
+
+Work Count(const MemoryBound& m) { return {m.flops, m.read, m.written}; }
+
+}  // namespace
+
+int BitsOf(DType dtype) {
+  switch (dtype) {
+    case DType::kFp32:
+    case DType::kTf32:
+      return 32;
+    case DType::kFp16:
+    case DType::kBf16:
+      return 16;
+    case DType::kFp8:
+    case DType::kInt8:
+      return 8;
+    case DType::kInt4:
+      return 4;
+  }
+  return 0;
+}
+
+absl::string_view NameOf(DType dtype) {
+  constexpr absl::string_view kNames[] = {"fp32", "tf32", "fp16", "bf16",
+                                          "fp8",  "int8", "int4"};
+  return kNames[static_cast<size_t>(dtype)];
+}
+
+sim::Bytes BytesOf(DType dtype, int64_t elements) {
+  return sim::Bytes((elements * BitsOf(dtype) + 7) / 8);
+}
+
+absl::string_view NameOf(AttentionFamily family) {
+  constexpr absl::string_view kNames[] = {"fa1", "triton", "fa2", "fa3",
+                                          "cudnn"};
+  return kNames[static_cast<size_t>(family)];
+}
+
+absl::string_view NameOf(Pointwise kind) {
+  constexpr absl::string_view kNames[] = {
+      "norm", "activation", "rotary",        "residual",  "softmax",
+      "cast", "embedding",  "cross-entropy", "optimizer", "reduction"};
+  return kNames[static_cast<size_t>(kind)];
+}
+
+absl::string_view NameOf(CollectiveKind kind) {
+  constexpr absl::string_view kNames[] = {"all-reduce",     "all-gather",
+                                          "reduce-scatter", "all-to-all",
+                                          "broadcast",      "send-recv"};
+  return kNames[static_cast<size_t>(kind)];
+}
+
+absl::string_view NameOf(Axis axis) {
+  constexpr absl::string_view kNames[] = {"tp",         "cp",
+                                          "dp",         "fsdp shard",
+                                          "replicate",  "embedding",
+                                          "model",      "pp forward in",
+                                          "pp forward", "pp backward in",
+                                          "pp backward"};
+  return kNames[static_cast<size_t>(axis)];
+}
+
+Work WorkOf(const Kernel& kernel) {
+  return std::visit([](const auto& k) { return Count(k); }, kernel);
+}
+
+sim::Flops MatrixFlops(const Kernel& kernel, bool causal_half) {
+  if (const auto* attention = std::get_if<Attention>(&kernel)) {
+    Attention counted = *attention;
+    if (!causal_half) counted.causal = false;
+    return WorkOf(counted).flops;
+  }
+  if (std::holds_alternative<Gemm>(kernel)) return WorkOf(kernel).flops;
+  return sim::Flops(0);
+}
+
+std::string Dump(const Kernel& kernel) {
+  struct Printer {
+    std::string operator()(const Gemm& g) const {
+      return absl::StrCat(
+          "gemm ", g.batch > 1 ? absl::StrCat(g.batch, "x") : "", g.m, "x", g.n,
+          "x", g.k, " ", NameOf(g.dtype), g.accumulate ? " accumulate" : "");
+    }
+    std::string operator()(const Attention& a) const {
+      return absl::StrFormat("attention%s %s %dx%d/%dx%dx%dx%d%s %s",
+                             a.backward ? " backward" : "", NameOf(a.family),
+                             a.batch, a.heads, a.kv_heads, a.queries, a.keys,
+                             a.head_dim, a.causal ? " causal" : "",
+                             NameOf(a.dtype));
+    }
+    std::string operator()(const MemoryBound& m) const {
+      return absl::StrCat(NameOf(m.kind), " read ", m.read.count(), " written ",
+                          m.written.count(),
+                          m.kernels > 1 ? absl::StrCat(" x", m.kernels) : "");
+    }
+  };
+  return std::visit(Printer(), kernel);
+}
+
+}  // namespace models

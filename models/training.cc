@@ -1,0 +1,50 @@
+#include "models/training.h"
+
+namespace models {
+
+StateBytes StateBytesOf(const TrainingSpec& training) {
+  const bool full = training.precision == Precision::kFp32 ||
+                    training.precision == Precision::kTf32;
+  StateBytes state{.weights = full ? 4 : 2,
+                   .master = full ? 0 : 4,
+                   .gradients = full || training.fp32_gradients ? 4 : 2,
+                   .optimizer = 0};
+  switch (training.optimizer) {
+    case Optimizer::kSgd:
+      break;
+    case Optimizer::kMomentum:
+    case Optimizer::kAdaGrad:
+    case Optimizer::kRmsProp:
+      state.optimizer = 4;
+      break;
+    case Optimizer::kAdam:
+    case Optimizer::kAdamW:
+    case Optimizer::kLamb:
+      state.optimizer = 8;
+      break;
+    case Optimizer::kAdam8bit:
+      state.optimizer = 2;
+      break;
+  }
+  return state;
+}
+
+absl::string_view NameOf(Precision precision) {
+  constexpr absl::string_view kNames[] = {"FP32", "TF32", "FP16", "BF16",
+                                          "FP8"};
+  return kNames[static_cast<size_t>(precision)];
+}
+
+absl::string_view NameOf(Optimizer optimizer) {
+  constexpr absl::string_view kNames[] = {"SGD",     "MOMENTUM", "ADAGRAD",
+                                          "RMSPROP", "ADAM",     "ADAMW",
+                                          "LAMB",    "ADAM_8BIT"};
+  return kNames[static_cast<size_t>(optimizer)];
+}
+
+absl::string_view NameOf(Recompute recompute) {
+  constexpr absl::string_view kNames[] = {"NONE", "SELECTIVE", "FULL"};
+  return kNames[static_cast<size_t>(recompute)];
+}
+
+}  // namespace models

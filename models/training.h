@@ -1,0 +1,142 @@
+// How a model is trained: batch, precision, optimizer, split, and which kernels
+// and overlaps the framework uses. No machine.
+//
+//   TrainingSpec t{.sequence_length = 8192, .global_batch = 512};
+//   t.split = {.tensor = 8, .sequence = true, .pipeline = 2, .data = 4};
+//   t.microbatches();  // 512 / (1 · 4) = 128
+//
+// Framework profiles (scenarios/profiles) set the kernel choices and overlaps;
+// a scenario may override each. Names are Megatron's where Megatron has one.
+#ifndef MODELS_TRAINING_H_
+#define MODELS_TRAINING_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "models/op.h"
+
+namespace models {
+
+// Of the matrix products. kFp16, kBf16: mixed, with FP32 master weights. kFp8:
+// linear layers in FP8 by the delayed or current-scaling recipe of Transformer
+// Engine, everything else in BF16.
+enum class Precision : uint8_t { kFp32, kTf32, kFp16, kBf16, kFp8 };
+
+enum class Optimizer : uint8_t {
+  kSgd,
+  kMomentum,
+  kAdaGrad,
+  kRmsProp,
+  kAdam,
+  kAdamW,
+  kLamb,
+  kAdam8bit,  // bitsandbytes: one byte per moment
+};
+
+enum class Recompute : uint8_t {
+  kNone,
+  kSelective,  // attention core only (Korthikanti et al. 2022)
+  kFull,       // every layer from its input
+};
+
+// How ranks divide the work. Ranks are numbered tp fastest, then cp, dp, pp.
+struct Split {
+  int64_t tensor = 1;          // >= 1; divides heads
+  bool sequence = false;       // Megatron's sequence parallel; needs tensor > 1
+  int64_t context = 1;         // >= 1; divides sequence_length / 2
+  int64_t pipeline = 1;        // >= 1
+  int64_t virtual_stages = 1;  // model chunks per stage; > 1: interleaved
+  std::string schedule = "1f1b";  // a row of models/schedules
+  // Layers of each chunk in the order the data flows (pipeline ·
+  // virtual_stages numbers); empty: even.
+  std::vector<int64_t> chunk_layers;
+  int64_t data = 1;  // >= 1; replicas, without context
+  // 0: every rank holds everything; 1: optimizer state sharded over data ranks;
+  // 2: and gradients; 3: and weights (FSDP FULL_SHARD).
+  int zero = 0;
+  int64_t shard_group = 0;  // zero 3: ranks sharing one copy (HSDP); 0: all
+
+  int64_t ranks() const { return tensor * context * pipeline * data; }
+};
+
+// What the framework fuses and which kernels it calls.
+struct KernelChoices {
+  // false: scores are materialised: batched GEMM, softmax, batched GEMM.
+  bool fused_attention = true;
+  AttentionFamily attention = AttentionFamily::kFlash2;
+  bool fused_norm = true;        // one kernel instead of eager PyTorch's six
+  bool fused_activation = true;  // bias + GELU, or SiLU·mul, in one kernel
+  bool fused_rotary = true;
+  bool fused_residual = true;       // bias + dropout + add in one kernel
+  bool fused_softmax = true;        // scale + mask + softmax, when materialised
+  bool fused_cross_entropy = true;  // no FP32 copy of the logits
+  bool fused_optimizer = true;      // multi-tensor apply
+  double dropout = 0;               // 0..1; > 0: masks are kept for backward
+};
+
+// What runs beside what. All of it works through lanes and waits.
+struct Overlap {
+  // Data-parallel reduction of a bucket starts when its gradients are ready;
+  // false: after the whole backward pass.
+  bool grad_reduce = true;
+  // zero 1: the all-gather of new weights runs under the next step's forward;
+  // false: before it.
+  bool param_gather = false;
+  int64_t bucket_parameters = 40'000'000;  // parameters in a reduction
+  // Tensor-parallel collectives are cut in `tensor_chunks` pieces, pipelined
+  // with their GEMM (Transformer Engine user buffers, async TP).
+  bool tensor = false;
+  int tensor_chunks = 4;
+  // The input gradient's tensor-parallel collective runs under the weight
+  // gradient (Megatron's async_tensor_model_parallel_allreduce).
+  bool tensor_backward = true;
+  // Pipeline messages travel while the next microbatch computes; false: the
+  // stage waits for each.
+  bool pipeline = false;
+  // zero 3: layers whose weights may be gathered ahead of their use, >= 0.
+  int prefetch_layers = 1;
+  // zero 3: weights are freed after forward and gathered again for backward.
+  bool reshard_after_forward = true;
+};
+
+struct TrainingSpec {
+  int64_t sequence_length = 2048;  // tokens
+  int64_t global_batch = 1;        // sequences in a step
+  int64_t micro_batch = 1;         // sequences in a forward pass of one replica
+  Precision precision = Precision::kBf16;
+  bool fp32_gradients = true;     // accumulated in FP32; else 16-bit
+  bool fp32_grad_reduce = true;   // gradients travel as FP32; else 16-bit
+  bool fp8_param_gather = false;  // FSDP / ZeRO gathers weights as FP8
+  Optimizer optimizer = Optimizer::kAdamW;
+  bool gradient_clipping = true;  // global norm over all ranks
+  Recompute recompute = Recompute::kNone;
+  int64_t recompute_layers =
+      0;  // kFull: only the first N of each chunk; 0: all
+  Split split;
+  KernelChoices kernels;
+  Overlap overlap;
+  // Vocabulary rows are padded to a multiple of this times tensor; 1: not.
+  int64_t pad_vocab_to = 128;
+
+  int64_t microbatches() const {
+    return global_batch / (micro_batch * split.data);
+  }
+};
+
+// Bytes each parameter takes on the rank that holds it, before ZeRO divides.
+struct StateBytes {
+  int64_t weights;  // what the matrix products read
+  int64_t master;   // FP32 copy; 0 when weights are FP32
+  int64_t gradients;
+  int64_t optimizer;  // moments
+};
+StateBytes StateBytesOf(const TrainingSpec& training);
+
+absl::string_view NameOf(Precision precision);
+absl::string_view NameOf(Optimizer optimizer);
+absl::string_view NameOf(Recompute recompute);
+
+}  // namespace models
+
+#endif  // MODELS_TRAINING_H_
