@@ -1,6 +1,6 @@
 // Where the data files lie: models/zoo, hardware/gpus, scenarios/library, ...
 //
-//   DataPath("models/zoo/gpt2.textproto") is /src/orrery/models/zoo/gpt2.textproto
+//   DataPath("models/zoo")  // /src/orrery/models/zoo
 //
 // To use another set of data files, give the program ORRERY_HOME=/other/root.
 #ifndef SIM_DATA_PATH_H_
