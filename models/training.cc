@@ -43,7 +43,8 @@ absl::string_view NameOf(Optimizer optimizer) {
 }
 
 absl::string_view NameOf(Recompute recompute) {
-  constexpr absl::string_view kNames[] = {"NONE", "SELECTIVE", "FULL"};
+  constexpr absl::string_view kNames[] = {"NONE", "SELECTIVE", "OPERATORS",
+                                          "FULL"};
   return kNames[static_cast<size_t>(recompute)];
 }
 

@@ -37,7 +37,10 @@ enum class Optimizer : uint8_t {
 enum class Recompute : uint8_t {
   kNone,
   kSelective,  // attention core only (Korthikanti et al. 2022)
-  kFull,       // every layer from its input
+  // torchtitan's per-operator policy: attention and every second matrix product
+  // of a layer are kept, all else is recomputed.
+  kOperators,
+  kFull,  // every layer from its input
 };
 
 // How ranks divide the work. Ranks are numbered tp fastest, then cp, dp, pp.
@@ -100,6 +103,17 @@ struct Overlap {
   bool reshard_after_forward = true;
 };
 
+// What launching work costs the host. A kernel cannot start before the host has
+// launched it; the host runs ahead of the device until something makes it wait.
+struct Host {
+  // Host time to launch one kernel, the framework's dispatch included; > 0.
+  double launch_microseconds = 5;
+  // Layers are replayed as CUDA graphs: their kernels cost no host time.
+  bool cuda_graphs = false;
+  // CUDA_LAUNCH_BLOCKING=1: the host waits for each kernel; nothing overlaps.
+  bool launch_blocking = false;
+};
+
 struct TrainingSpec {
   int64_t sequence_length = 2048;  // tokens
   int64_t global_batch = 1;        // sequences in a step
@@ -116,6 +130,7 @@ struct TrainingSpec {
   Split split;
   KernelChoices kernels;
   Overlap overlap;
+  Host host;
   // Vocabulary rows are padded to a multiple of this times tensor; 1: not.
   int64_t pad_vocab_to = 128;
 
