@@ -70,9 +70,11 @@ struct ModelSpec {
   std::vector<bool> window_in_layer;  // empty: in all, when sliding_window > 0
   std::optional<Experts> experts;
   std::optional<LatentAttention> latent;
-  // A plain stack of `layers` square linear layers of width `hidden` and
-  // nothing else: heads, vocab, … are 0. For teaching.
+  // A plain stack of `layers` square linear layers of width `hidden` without
+  // biases, then one of `linear_outputs` columns (0: none), and nothing else:
+  // heads, vocab, … are 0. For teaching.
   bool linear_stack = false;
+  int64_t linear_outputs = 0;
 
   bool IsExpertLayer(int64_t layer) const {
     return experts && experts->in_layer[static_cast<size_t>(layer)];
