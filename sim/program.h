@@ -34,6 +34,9 @@ enum class HolderId : uint8_t {};  // what memory is held for
 inline constexpr AxisId kNoAxis{255};
 inline constexpr GroupId kNoGroup{0xffffffff};
 inline constexpr size_t kMaxLanes = 16;
+// 2^52 ps is 75 minutes. The engine counts a kernel's work in 1024ths of a
+// picosecond, in 64 bits.
+inline constexpr Duration kLongestTask{int64_t{1} << 52};
 
 // What a kernel runs short of when something else runs beside it.
 enum class Resource : uint8_t { kCompute, kMemory };
@@ -43,11 +46,15 @@ enum class Resource : uint8_t { kCompute, kMemory };
 // A task starts when the task before it on its lane is done, the tasks it waits
 // for are done, and the host has had time to launch it. A task with an axis
 // also waits for the same call of every other member of its group on that axis
-// (k-th call meets k-th call); all of them then run, and end, together.
+// (k-th call meets k-th call); all of them then run, and end, together. An axis
+// is one communicator: a script keeps its calls on one lane. Where the rank has
+// no group on the axis, or is alone in it, the task meets nobody.
 struct Task {
-  Duration duration;  // >= 0, alone on the device; members' longest counts
+  // 0 .. kLongestTask, alone on the device; members' longest counts.
+  Duration duration;
   // Launching takes the host time: the task cannot start earlier than this
-  // after the start of the script, or after the last host_sync task's end.
+  // after the start of the script, or after the end of the last host_sync task
+  // before it in the script. 0 .. kLongestTask.
   Duration issue;
   LabelId label{};
   uint32_t pass = 0;  // which repetition (microbatch) of its label
@@ -56,8 +63,10 @@ struct Task {
   Resource bound = Resource::kCompute;  // kernels: what slows them
   bool host_sync = false;  // the host waits for its end before launching more
   // Communication: parts per 1024 of the device's compute units and memory
-  // bandwidth it takes from kernels beside it. A kernel bound by r runs at
-  // (1024 - sum of active takes of r) / 1024 of its speed.
+  // bandwidth it takes from kernels beside it while it runs, 0 .. 1024. A
+  // kernel bound by r runs at (1024 - sum of active takes of r) / 1024 of its
+  // speed, but never below 64 / 1024; it ends at the first whole picosecond by
+  // which its work is done. Nothing slows a communication.
   uint16_t takes_compute = 0;
   uint16_t takes_memory = 0;
 };
@@ -73,7 +82,8 @@ struct MemoryStep {
 
 struct Script {
   Column<TaskId, Task> tasks;
-  // Tasks of other lanes that must end first; each is earlier in the script.
+  // Tasks that must end first, of other lanes (its own lane runs in order
+  // anyway); each is earlier in the script.
   Runs<TaskId, TaskId> waits;
   std::vector<MemoryStep> memory;  // by task, in the order the host makes them
 
@@ -94,7 +104,10 @@ struct Program {
   // Members by position. A folded program repeats a rank that stands for
   // several; it arrives once.
   Runs<GroupId, RankId> members;
-  std::vector<GroupId> groups;  // rank-major; use group()
+  // Rank-major; use group(). A group's members need not reach it on the same
+  // axis: a channel may be its sender's "send" axis and its receiver's
+  // "receive" axis. A rank that has it on two axes makes the calls of both.
+  std::vector<GroupId> groups;
 
   GroupId group(RankId rank, AxisId axis) const {
     return groups[Row(rank) * axes.size() + Row(axis)];
