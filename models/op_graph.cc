@@ -14,9 +14,11 @@ constexpr OpId kNoOp{0xffffffff};
 
 absl::string_view NameOf(Holder holder) {
   constexpr absl::string_view kNames[] = {
-      "weights",          "gradients", "optimizer state",
-      "activations",      "workspace", "gathered weights",
-      "logits",           "communication buffers", "CUDA context"};
+      "weights",         "gradients",
+      "optimizer state", "activations",
+      "workspace",       "gathered weights",
+      "logits",          "communication buffers",
+      "CUDA context"};
   return kNames[static_cast<size_t>(holder)];
 }
 
@@ -27,11 +29,12 @@ int StreamOf(const Op& op) {
 
 TensorId OpGraphBuilder::Input() {
   made_by_.Append(kNoOp);
+  written_by_.Append(kNoOp);
   last_reader_.Append(kNoOp);
   return tensors_.Append({});
 }
 
-TensorId OpGraphBuilder::Add(Op op, std::initializer_list<TensorId> reads,
+TensorId OpGraphBuilder::Add(Op op, std::span<const TensorId> reads,
                              sim::Bytes output, Holder holder) {
   op.phase = phase_;
   op.layer = layer_;
@@ -45,6 +48,7 @@ TensorId OpGraphBuilder::Add(Op op, std::initializer_list<TensorId> reads,
 TensorId OpGraphBuilder::Also(sim::Bytes bytes, Holder holder,
                               absl::string_view name) {
   made_by_.Append(last());
+  written_by_.Append(last());
   last_reader_.Append(kNoOp);
   return tensors_.Append({bytes, holder, name});
 }
@@ -52,8 +56,8 @@ TensorId OpGraphBuilder::Also(sim::Bytes bytes, Holder holder,
 void OpGraphBuilder::Read(OpId reader, TensorId tensor) {
   if (tensor == kNoTensor) return;
   last_reader_[tensor] = reader;
-  const OpId maker = made_by_[tensor];
-  if (maker != kNoOp && maker != reader) edges_.emplace_back(reader, maker);
+  const OpId writer = written_by_[tensor];
+  if (writer != kNoOp && writer != reader) edges_.emplace_back(reader, writer);
 }
 
 absl::StatusOr<OpGraph> OpGraphBuilder::Build() && {

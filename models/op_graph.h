@@ -44,12 +44,12 @@ enum class Holder : uint8_t {
   kWeights,
   kGradients,
   kOptimizerState,
-  kActivations,     // kept from forward to backward
-  kWorkspace,       // within a layer
+  kActivations,      // kept from forward to backward
+  kWorkspace,        // within a layer
   kGatheredWeights,  // FSDP: unsharded layers
   kLogits,
-  kCommunication,   // NCCL buffers
-  kContext,         // CUDA context, framework
+  kCommunication,  // NCCL buffers
+  kContext,        // CUDA context, framework
 };
 inline constexpr int kHolders = 9;
 absl::string_view NameOf(Holder holder);
@@ -61,6 +61,7 @@ struct Op {
   Phase phase = Phase::kForward;
   When when = When::kAlways;
   bool recompute = false;  // forward work done again in the backward pass
+  bool host_sync = false;  // the host waits for its result (a loss read back)
 
   const Kernel* kernel() const { return std::get_if<Kernel>(&work); }
   const Collective* collective() const {
@@ -92,24 +93,32 @@ class OpGraphBuilder {
   void SetPhase(Phase phase) { phase_ = phase; }
   void SetLayer(int64_t layer) { layer_ = static_cast<int32_t>(layer); }
   void SetRecompute(bool recompute) { recompute_ = recompute; }
-  Phase phase() const { return phase_; }
+  int32_t layer() const { return layer_; }
 
   // Adds an op that reads `reads` (kNoTensor is skipped). Its output tensor is
   // returned; with zero bytes the output takes no memory (a view, or written
   // in place) but still orders its readers after the op.
-  TensorId Add(Op op, std::initializer_list<TensorId> reads,
+  TensorId Add(Op op, std::span<const TensorId> reads,
                sim::Bytes output = sim::Bytes(0),
                Holder holder = Holder::kWorkspace);
+  TensorId Add(Op op, std::initializer_list<TensorId> reads,
+               sim::Bytes output = sim::Bytes(0),
+               Holder holder = Holder::kWorkspace) {
+    return Add(std::move(op), std::span(reads.begin(), reads.size()), output,
+               holder);
+  }
   // A further output of the op added last.
   TensorId Also(sim::Bytes bytes, Holder holder, absl::string_view name);
+  // The op added last also writes `tensor`, in place: who reads it from here
+  // on runs after that op.
+  void Writes(TensorId tensor) { written_by_[tensor] = last(); }
   // A tensor from outside: no op makes it.
   TensorId Input();
-  // The op that makes `tensor` runs after `before`.
   void Order(OpId before, OpId after) { edges_.emplace_back(after, before); }
   OpId last() const { return sim::AsId<OpId>(ops_.size() - 1); }
   bool empty() const { return ops_.empty(); }
-  // The op that made `tensor`; REQUIRES: it is not an Input().
-  OpId maker(TensorId tensor) const { return made_by_[tensor]; }
+  // The op that wrote `tensor` last; REQUIRES: it is not an unwritten Input().
+  OpId writer(TensorId tensor) const { return written_by_[tensor]; }
 
   // Fails on a cycle, naming its ops.
   absl::StatusOr<OpGraph> Build() &&;
@@ -123,11 +132,12 @@ class OpGraphBuilder {
   sim::Column<OpId, Op> ops_;
   std::vector<std::pair<OpId, OpId>> edges_;  // (op, one it needs)
   sim::Column<TensorId, Tensor> tensors_;
-  sim::Column<TensorId, OpId> made_by_;
+  sim::Column<TensorId, OpId> made_by_, written_by_;
   sim::Column<TensorId, OpId> last_reader_;
 };
 
-// ---- Questions about a graph, answered with Boost.Graph (op_graph_order.cc) --
+// ---- Questions about a graph, answered with Boost.Graph (op_graph_order.cc)
+// --
 
 // Ops in an order that respects every edge; fails on a cycle, naming its ops.
 absl::StatusOr<std::vector<OpId>> TopologicalOrder(const OpGraph& graph);

@@ -13,9 +13,10 @@
 namespace models {
 namespace {
 
-using Csr = boost::compressed_sparse_row_graph<
-    boost::bidirectionalS, boost::no_property, boost::no_property,
-    boost::no_property, uint32_t, uint32_t>;
+using Csr =
+    boost::compressed_sparse_row_graph<boost::bidirectionalS,
+                                       boost::no_property, boost::no_property,
+                                       boost::no_property, uint32_t, uint32_t>;
 
 // Edges run from an op to the ops that need it.
 Csr ToCsr(const OpGraph& graph) {
@@ -120,12 +121,11 @@ std::string ToGraphViz(const OpGraph& graph, int32_t layer) {
     const Collective* c = op.collective();
     out << "[shape=" << (c != nullptr ? "ellipse" : "box") << ",style=filled"
         << ",fillcolor=\""
-        << (op.phase == Phase::kForward ? "#dbe9f6" : "#f6e3d0") << "\",label=\""
-        << op.name << (op.recompute ? " (again)" : "") << "\\n"
-        << (c != nullptr
-                ? absl::StrCat(NameOf(c->kind), " ", NameOf(c->axis), " ",
-                               c->bytes.count(), " B")
-                : Dump(*op.kernel()))
+        << (op.phase == Phase::kForward ? "#dbe9f6" : "#f6e3d0")
+        << "\",label=\"" << op.name << (op.recompute ? " (again)" : "") << "\\n"
+        << (c != nullptr ? absl::StrCat(NameOf(c->kind), " ", NameOf(c->axis),
+                                        " ", c->bytes.count(), " B")
+                         : Dump(*op.kernel()))
         << "\"]";
   };
   std::ostringstream out;

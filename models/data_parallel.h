@@ -1,0 +1,69 @@
+// Data-parallel communication around the layers of a chunk: reduction of
+// gradients in buckets, and the gathering of sharded weights.
+//
+//   zero 0  all-reduce of gradient buckets, last microbatch
+//   zero 1  reduce-scatter of buckets, last microbatch; all-gather of weights
+//   zero 2  reduce-scatter of buckets, every microbatch; all-gather of weights
+//   zero 3  all-gather of each layer before use, reduce-scatter after; with a
+//           shard group smaller than all replicas (HSDP) the shards are then
+//           all-reduced over the groups
+//
+// Rajbhandari et al. 2020 (ZeRO); Zhao et al. 2023 (FSDP).
+#ifndef MODELS_DATA_PARALLEL_H_
+#define MODELS_DATA_PARALLEL_H_
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "models/op_graph.h"
+#include "models/rank_shape.h"
+
+namespace models {
+
+class DataParallel {
+ public:
+  DataParallel(const TrainingSpec& training, const RankShape& shape,
+               OpGraphBuilder* builder);
+
+  // zero 3: gathers the weights of a unit, not before `after` has run. Read the
+  // result in the unit's products. zero < 3: kNoTensor.
+  TensorId GatherUnit(int64_t parameters, TensorId after);
+  // zero 1, 2 with overlapped gathering: the updated weights of a unit arrive
+  // under the first forward. Else kNoTensor.
+  TensorId GatherUpdated(int64_t parameters);
+
+  // `gradients` of a unit are complete; reduces them when the bucket is full.
+  void Reduce(int64_t parameters, std::span<const TensorId> gradients);
+  // Reduces what is left in the bucket.
+  void Flush();
+  // Reduces `parameters` in one go after the backward pass, where reduction is
+  // not overlapped; gathers updated weights where that is not overlapped.
+  void ReduceAfterBackward(int64_t parameters);
+  void GatherAfterStep(int64_t parameters);
+
+  bool sharded_weights() const { return training_.split.zero == 3; }
+  // Ranks over which optimizer state, gradients or weights are divided.
+  int64_t shards() const { return shards_; }
+
+ private:
+  void ReduceBucket(When when);
+  int64_t replicas() const;
+
+  const TrainingSpec& training_;
+  OpGraphBuilder& b_;
+  DType weights_, gradients_;
+  int64_t shards_;
+  int64_t bucket_parameters_ = 0;
+  std::vector<TensorId> bucket_;
+};
+
+// Bytes of one rank that live through the whole step, by holder.
+sim::Bytes ResidentBytes(const TrainingSpec& training, int64_t parameters,
+                         Holder holder);
+// Ranks over which ZeRO divides: all replicas (data · context), or the group.
+int64_t ShardRanks(const Split& split);
+
+}  // namespace models
+
+#endif  // MODELS_DATA_PARALLEL_H_

@@ -1,0 +1,168 @@
+// Emits the operators of Transformer layers into a graph, forward and backward.
+//
+//   LayerEmitter e(model, training, &builder);
+//   LayerTensors kept = e.Forward(layer, x, weights);
+//   TensorId dx = e.Backward(layer, kept, dy, weights);
+//
+// Forward says what it keeps; what Backward does not read is freed as soon as
+// its last reader ran. Recomputation emits forward operators again in the
+// backward pass and reads those instead, so memory follows by itself.
+// Attention is in attention_layer.cc, the MLP in mlp_layer.cc, the two ends of
+// the model in vocabulary_layer.cc.
+#ifndef MODELS_LAYER_EMITTER_H_
+#define MODELS_LAYER_EMITTER_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "models/op_graph.h"
+#include "models/pointwise_work.h"
+#include "models/rank_shape.h"
+
+namespace models {
+
+// A matrix product of a layer, split over tensor-parallel ranks by its columns
+// (outputs) or its rows (inputs). Widths are one rank's.
+struct Linear {
+  absl::string_view name, data_gradient, weight_gradient;  // of its ops
+  int64_t in = 0, out = 0;
+  bool bias = false;
+  bool quantise_input = false;  // FP8: its input comes in 16 bits
+  bool low_precision = true;    // runs in FP8 when training does
+};
+
+// What the backward pass of a layer reads.
+struct LayerTensors {
+  TensorId input = kNoTensor;
+  TensorId attention_norm = kNoTensor;
+  TensorId qkv = kNoTensor;
+  TensorId probabilities = kNoTensor;  // materialised attention: softmax output
+  TensorId score_mask = kNoTensor;     // … its dropout mask
+  TensorId dropped = kNoTensor;        // … after dropout
+  TensorId statistics = kNoTensor;     // fused attention: log-sum-exp
+  TensorId context = kNoTensor;        // attention output
+  TensorId attention_mask = kNoTensor;  // dropout mask before the residual
+  TensorId mlp_input = kNoTensor;
+  TensorId mlp_norm = kNoTensor;
+  TensorId up = kNoTensor;  // up and gate projections
+  TensorId activated = kNoTensor;
+  TensorId mlp_mask = kNoTensor;
+  TensorId output = kNoTensor;
+};
+
+class LayerEmitter {
+ public:
+  // REQUIRES: the model is dense (no experts, no latent attention).
+  LayerEmitter(const ModelSpec& model, const TrainingSpec& training,
+               OpGraphBuilder* builder);
+
+  const RankShape& shape() const { return shape_; }
+
+  // What the layers emitted from here on run again in their backward pass.
+  void SetRecompute(Recompute recompute) { recompute_ = recompute; }
+
+  // One layer. `weights` orders its products after an all-gather of its
+  // parameters (kNoTensor: they are resident).
+  LayerTensors Forward(TensorId input, TensorId weights);
+  // Returns the gradient of the layer's input.
+  TensorId Backward(const LayerTensors& kept, TensorId gradient,
+                    TensorId weights);
+
+  // The two ends (vocabulary_layer.cc).
+  TensorId EmbeddingForward();
+  void EmbeddingBackward(TensorId gradient);
+  struct HeadTensors {
+    TensorId input = kNoTensor, norm = kNoTensor, logits = kNoTensor,
+             probabilities = kNoTensor;
+  };
+  HeadTensors HeadForward(TensorId input, TensorId weights);
+  TensorId HeadBackward(const HeadTensors& kept, TensorId weights);
+
+  // Gradients of the parameters used since the last call.
+  std::vector<TensorId> TakeGradients();
+
+ private:
+  // Linear layers (linear_layer.cc). `kept` names what the output is held for.
+  TensorId Column(const Linear& linear, TensorId input, TensorId weights,
+                  Holder kept);
+  TensorId ColumnBackward(const Linear& linear, TensorId input,
+                          TensorId gradient, TensorId weights);
+  TensorId Row(const Linear& linear, TensorId input, TensorId weights);
+  TensorId RowBackward(const Linear& linear, TensorId input, TensorId gradient,
+                       TensorId weights);
+  // One product with the collective before or behind it, in pieces where
+  // tensor-parallel communication is overlapped.
+  TensorId GatherThenMultiply(Gemm gemm, bool quantise, TensorId input,
+                              TensorId weights, absl::string_view name,
+                              Holder kept, TensorId* gathered);
+  TensorId MultiplyThenReduce(Gemm gemm, TensorId input, TensorId weights,
+                              absl::string_view name);
+  TensorId Multiply(const Gemm& gemm, absl::string_view name,
+                    std::initializer_list<TensorId> reads, Holder kept);
+  TensorId Gather(TensorId input, int64_t columns);
+  TensorId Reduce(TensorId partial, int64_t columns);
+  void KeepGradient(int64_t parameters);
+  void WeightGradient(const Linear& linear, TensorId input, TensorId gradient);
+  TensorId Quantise(absl::string_view name, int64_t elements, TensorId tensor);
+  Gemm Shape(const Linear& linear, int64_t columns, int64_t depth) const;
+  int64_t Pieces() const;
+
+  // The teaching stack of square linear layers (linear_stack.cc).
+  LayerTensors StackForward(TensorId input, TensorId weights);
+  TensorId StackBackward(const LayerTensors& kept, TensorId gradient,
+                         TensorId weights);
+
+  // Attention (attention_layer.cc).
+  void AttentionForward(LayerTensors* t, TensorId weights);
+  TensorId AttentionBackward(const LayerTensors& t, TensorId gradient,
+                             TensorId weights);
+  void FusedCore(LayerTensors* t);
+  TensorId FusedCoreBackward(const LayerTensors& t, TensorId gradient);
+  void MaterialisedCore(LayerTensors* t);
+  TensorId MaterialisedCoreBackward(const LayerTensors& t, TensorId gradient);
+  TensorId ExchangeKeys(absl::string_view name, TensorId tensor, bool twice);
+  Attention FusedKernel(bool backward) const;
+  Attention FurtherStep(Attention first) const;
+  Linear Qkv() const;
+  Linear AttentionOut() const;
+
+  // MLP (mlp_layer.cc).
+  void MlpForward(LayerTensors* t, TensorId weights, TensorId residual);
+  TensorId MlpBackward(const LayerTensors& t, TensorId gradient,
+                       TensorId weights);
+  TensorId Activate(TensorId up);
+  Linear Up() const;
+  Linear Down() const;
+  LayerTensors Recomputed(const LayerTensors& kept, TensorId weights);
+  void RecomputeOperators(LayerTensors* t, TensorId weights);
+
+  // Pieces between the products.
+  TensorId NormForward(absl::string_view name, TensorId input, Holder holder);
+  TensorId NormBackward(absl::string_view name, TensorId input,
+                        TensorId gradient);
+  TensorId ResidualForward(absl::string_view name, TensorId branch,
+                           TensorId residual, Holder holder, TensorId* mask);
+  TensorId ResidualBackward(absl::string_view name, TensorId gradient,
+                            TensorId mask);
+  TensorId Add(absl::string_view name, TensorId a, TensorId b);
+  TensorId Pointwise(absl::string_view name, PointwiseOp op, bool fused,
+                     int64_t elements, std::initializer_list<TensorId> reads,
+                     sim::Bytes output, Holder holder);
+  sim::Bytes Words(int64_t elements) const {
+    return BytesOf(shape_.activation, elements);
+  }
+  bool rms() const { return model_.norm == Norm::kRmsNorm; }
+  bool fp8() const { return training_.precision == Precision::kFp8; }
+  int bits() const { return BitsOf(shape_.activation); }
+
+  const ModelSpec& model_;
+  const TrainingSpec& training_;
+  OpGraphBuilder& b_;
+  RankShape shape_;
+  Recompute recompute_ = Recompute::kNone;
+  std::vector<TensorId> gradients_;
+};
+
+}  // namespace models
+
+#endif  // MODELS_LAYER_EMITTER_H_

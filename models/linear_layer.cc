@@ -1,0 +1,211 @@
+// Matrix products of a layer and the tensor-parallel collectives around them
+// (Shoeybi et al. 2019; sequence parallelism: Korthikanti et al. 2022).
+//
+//   column-parallel  forward: [gather x] W        backward: dy W^T [reduce]
+//   row-parallel     forward: x W [reduce]        backward: [gather dy] W^T
+//
+// [gather] and [reduce] are an all-gather and a reduce-scatter along the
+// sequence under sequence parallelism; without it, nothing and an all-reduce.
+#include "models/layer_emitter.h"
+
+namespace models {
+
+Gemm LayerEmitter::Shape(const Linear& linear, int64_t columns,
+                         int64_t depth) const {
+  return {.m = shape_.tokens,
+          .n = columns,
+          .k = depth,
+          .dtype = linear.low_precision ? shape_.matmul : shape_.activation,
+          .output = shape_.activation};
+}
+
+int64_t LayerEmitter::Pieces() const {
+  return training_.overlap.tensor ? training_.overlap.tensor_chunks : 1;
+}
+
+TensorId LayerEmitter::Multiply(const Gemm& gemm, absl::string_view name,
+                                std::initializer_list<TensorId> reads,
+                                Holder kept) {
+  return b_.Add({.work = gemm, .name = name}, reads,
+                BytesOf(gemm.output, gemm.m * gemm.n), kept);
+}
+
+TensorId LayerEmitter::Quantise(absl::string_view name, int64_t elements,
+                                TensorId tensor) {
+  if (!fp8()) return tensor;
+  return Pointwise(name, PointwiseOp::kQuantise, true, elements, {tensor},
+                   BytesOf(DType::kFp8, 2 * elements), Holder::kWorkspace);
+}
+
+TensorId LayerEmitter::Gather(TensorId input, int64_t columns) {
+  if (!training_.split.sequence) return input;
+  const sim::Bytes bytes = Words(shape_.tokens * columns);
+  return b_.Add({.work = Collective{.kind = CollectiveKind::kAllGather,
+                                    .axis = Axis::kTensor,
+                                    .bytes = bytes,
+                                    .dtype = shape_.activation},
+                 .name = "tp all-gather"},
+                {input}, bytes, Holder::kWorkspace);
+}
+
+TensorId LayerEmitter::Reduce(TensorId partial, int64_t columns) {
+  if (training_.split.tensor == 1) return partial;
+  const bool scatter = training_.split.sequence;
+  const sim::Bytes bytes = Words(shape_.tokens * columns);
+  const Collective collective{.kind = scatter ? CollectiveKind::kReduceScatter
+                                              : CollectiveKind::kAllReduce,
+                              .axis = Axis::kTensor,
+                              .bytes = bytes,
+                              .dtype = shape_.activation};
+  const TensorId scattered = b_.Add(
+      {.work = collective,
+       .name = scatter ? "tp reduce-scatter" : "tp all-reduce"},
+      {partial}, scatter ? Words(shape_.shard * columns) : sim::Bytes(0));
+  if (scatter) return scattered;
+  b_.Writes(partial);
+  return partial;
+}
+
+// y = gather(x) W: piece i of the product runs while piece i + 1 of x travels.
+TensorId LayerEmitter::GatherThenMultiply(Gemm gemm, bool quantise,
+                                          TensorId input, TensorId weights,
+                                          absl::string_view name, Holder kept,
+                                          TensorId* gathered) {
+  const int64_t depth = gemm.k, rows = gemm.m;
+  if (!training_.split.sequence || Pieces() == 1) {
+    *gathered = Gather(input, depth);
+    TensorId operand = *gathered;
+    if (quantise) {
+      operand = Quantise("quantise input", rows * depth, operand);
+    }
+    return Multiply(gemm, name, {operand, weights}, kept);
+  }
+  TensorId output = kNoTensor;
+  for (int64_t piece = 0; piece < Pieces(); ++piece) {
+    gemm.m = rows * (piece + 1) / Pieces() - rows * piece / Pieces();
+    const TensorId arrived =
+        b_.Add({.work = Collective{.kind = CollectiveKind::kAllGather,
+                                   .axis = Axis::kTensor,
+                                   .bytes = Words(gemm.m * depth),
+                                   .dtype = shape_.activation},
+                .name = "tp all-gather"},
+               {input}, piece == 0 ? Words(rows * depth) : sim::Bytes(0));
+    if (piece == 0) *gathered = arrived;
+    const TensorId part = b_.Add(
+        {.work = gemm, .name = name}, {arrived, *gathered, weights},
+        piece == 0 ? BytesOf(gemm.output, rows * gemm.n) : sim::Bytes(0), kept);
+    if (piece == 0) output = part;
+    b_.Writes(output);
+  }
+  return output;
+}
+
+// y = reduce(x W): piece i of the sum travels while piece i + 1 is multiplied.
+TensorId LayerEmitter::MultiplyThenReduce(Gemm gemm, TensorId input,
+                                          TensorId weights,
+                                          absl::string_view name) {
+  const int64_t rows = gemm.m;
+  if (!training_.split.sequence || Pieces() == 1) {
+    return Reduce(Multiply(gemm, name, {input, weights}, Holder::kWorkspace),
+                  gemm.n);
+  }
+  TensorId partial = kNoTensor, output = kNoTensor;
+  for (int64_t piece = 0; piece < Pieces(); ++piece) {
+    gemm.m = rows * (piece + 1) / Pieces() - rows * piece / Pieces();
+    const TensorId part = b_.Add(
+        {.work = gemm, .name = name}, {input, weights},
+        piece == 0 ? BytesOf(gemm.output, rows * gemm.n) : sim::Bytes(0));
+    if (piece == 0) partial = part;
+    const TensorId sum =
+        b_.Add({.work = Collective{.kind = CollectiveKind::kReduceScatter,
+                                   .axis = Axis::kTensor,
+                                   .bytes = Words(gemm.m * gemm.n),
+                                   .dtype = shape_.activation},
+                .name = "tp reduce-scatter"},
+               {part, partial},
+               piece == 0 ? Words(shape_.shard * gemm.n) : sim::Bytes(0));
+    if (piece == 0) output = sum;
+    b_.Writes(output);
+  }
+  return output;
+}
+
+TensorId LayerEmitter::Column(const Linear& linear, TensorId input,
+                              TensorId weights, Holder kept) {
+  TensorId gathered = kNoTensor;
+  return GatherThenMultiply(Shape(linear, linear.out, linear.in),
+                            linear.quantise_input, input, weights, linear.name,
+                            kept, &gathered);
+}
+
+TensorId LayerEmitter::Row(const Linear& linear, TensorId input,
+                           TensorId weights) {
+  if (linear.quantise_input) {
+    input = Quantise("quantise input", shape_.tokens * linear.in, input);
+  }
+  return MultiplyThenReduce(Shape(linear, linear.out, linear.in), input,
+                            weights, linear.name);
+}
+
+// The input was kept sharded, so it is gathered once more for the weight
+// gradient; that travels under the data gradient, whose own sum travels under
+// the weight gradient.
+TensorId LayerEmitter::ColumnBackward(const Linear& linear, TensorId input,
+                                      TensorId gradient, TensorId weights) {
+  if (linear.low_precision) {
+    gradient =
+        Quantise("quantise gradient", shape_.tokens * linear.out, gradient);
+  }
+  const TensorId gathered = Gather(input, linear.in);
+  const TensorId sum =
+      MultiplyThenReduce(Shape(linear, linear.in, linear.out), gradient,
+                         weights, linear.data_gradient);
+  WeightGradient(linear, gathered, gradient);
+  if (!training_.overlap.tensor_backward && training_.split.tensor > 1) {
+    b_.Order(b_.writer(sum), b_.writer(gradients_.back()));
+  }
+  return sum;
+}
+
+TensorId LayerEmitter::RowBackward(const Linear& linear, TensorId input,
+                                   TensorId gradient, TensorId weights) {
+  TensorId gathered = kNoTensor;
+  const TensorId output = GatherThenMultiply(
+      Shape(linear, linear.in, linear.out), linear.low_precision, gradient,
+      weights, linear.data_gradient, Holder::kWorkspace, &gathered);
+  WeightGradient(linear, input, gathered);
+  return output;
+}
+
+// The op added last writes a parameter's gradient. Where gradients are sharded
+// it is a buffer of its own until it is reduced; else it is summed in place in
+// the resident gradients.
+void LayerEmitter::KeepGradient(int64_t parameters) {
+  const DType type =
+      training_.fp32_gradients ? DType::kFp32 : shape_.activation;
+  gradients_.push_back(b_.Also(
+      training_.split.zero >= 2 ? BytesOf(type, parameters) : sim::Bytes(0),
+      Holder::kGradients, "gradient"));
+}
+
+// dW = x^T dy, summed into the gradient buffer over microbatches.
+void LayerEmitter::WeightGradient(const Linear& linear, TensorId input,
+                                  TensorId gradient) {
+  const Gemm gemm{
+      .m = linear.in,
+      .n = linear.out,
+      .k = shape_.tokens,
+      .dtype = linear.low_precision ? shape_.matmul : shape_.activation,
+      .output = training_.fp32_gradients ? DType::kFp32 : shape_.activation,
+      .accumulate = training_.microbatches() > 1};
+  b_.Add({.work = gemm, .name = linear.weight_gradient}, {input, gradient});
+  KeepGradient(linear.in * linear.out);
+  if (linear.bias) {
+    Pointwise("bias gradient", PointwiseOp::kBiasGradient, true,
+              shape_.tokens * linear.out, {gradient}, sim::Bytes(0),
+              Holder::kWorkspace);
+    KeepGradient(linear.out);
+  }
+}
+
+}  // namespace models

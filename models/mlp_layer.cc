@@ -1,0 +1,242 @@
+// The MLP half of a layer, the pieces between the products, and the layer
+// whole.
+#include "models/layer_emitter.h"
+
+namespace models {
+
+LayerEmitter::LayerEmitter(const ModelSpec& model, const TrainingSpec& training,
+                           OpGraphBuilder* builder)
+    : model_(model),
+      training_(training),
+      b_(*builder),
+      shape_(model, training) {}
+
+std::vector<TensorId> LayerEmitter::TakeGradients() {
+  return std::exchange(gradients_, {});
+}
+
+Linear LayerEmitter::Up() const {
+  return {.name = "mlp up",
+          .data_gradient = "mlp up dgrad",
+          .weight_gradient = "mlp up wgrad",
+          .in = model_.hidden,
+          .out = shape_.ffn * (model_.gated_mlp ? 2 : 1),
+          .bias = model_.mlp_bias};
+}
+
+Linear LayerEmitter::Down() const {
+  return {.name = "mlp down",
+          .data_gradient = "mlp down dgrad",
+          .weight_gradient = "mlp down wgrad",
+          .in = shape_.ffn,
+          .out = model_.hidden,
+          .bias = model_.mlp_bias};
+}
+
+TensorId LayerEmitter::Pointwise(absl::string_view name, PointwiseOp op,
+                                 bool fused, int64_t elements,
+                                 std::initializer_list<TensorId> reads,
+                                 sim::Bytes output, Holder holder) {
+  return b_.Add({.work = Kernel(PointwiseWork(op, fused, elements, bits())),
+                 .name = name},
+                reads, output, holder);
+}
+
+TensorId LayerEmitter::NormForward(absl::string_view name, TensorId input,
+                                   Holder holder) {
+  const int64_t elements = shape_.shard * model_.hidden;
+  return Pointwise(
+      name,
+      rms() ? PointwiseOp::kRmsNormForward : PointwiseOp::kLayerNormForward,
+      training_.kernels.fused_norm, elements, {input}, Words(elements), holder);
+}
+
+TensorId LayerEmitter::NormBackward(absl::string_view name, TensorId input,
+                                    TensorId gradient) {
+  const int64_t elements = shape_.shard * model_.hidden;
+  const TensorId output = Pointwise(
+      name,
+      rms() ? PointwiseOp::kRmsNormBackward : PointwiseOp::kLayerNormBackward,
+      training_.kernels.fused_norm, elements, {input, gradient},
+      Words(elements), Holder::kWorkspace);
+  KeepGradient(model_.hidden);
+  return output;
+}
+
+TensorId LayerEmitter::ResidualForward(absl::string_view name, TensorId branch,
+                                       TensorId residual, Holder holder,
+                                       TensorId* mask) {
+  const int64_t elements = shape_.shard * model_.hidden;
+  const bool dropout = training_.kernels.dropout > 0;
+  const TensorId output = Pointwise(
+      name,
+      dropout ? PointwiseOp::kDropoutAddForward : PointwiseOp::kResidualForward,
+      training_.kernels.fused_residual, elements, {branch, residual},
+      Words(elements), holder);
+  if (dropout) {
+    *mask = b_.Also(sim::Bytes(elements), Holder::kActivations, "dropout mask");
+  }
+  return output;
+}
+
+TensorId LayerEmitter::ResidualBackward(absl::string_view name,
+                                        TensorId gradient, TensorId mask) {
+  if (mask == kNoTensor) return gradient;
+  const int64_t elements = shape_.shard * model_.hidden;
+  return Pointwise(name, PointwiseOp::kDropoutBackward, true, elements,
+                   {gradient, mask}, Words(elements), Holder::kWorkspace);
+}
+
+TensorId LayerEmitter::Add(absl::string_view name, TensorId a, TensorId b) {
+  const int64_t elements = shape_.shard * model_.hidden;
+  Pointwise(name, PointwiseOp::kAdd, true, elements, {a, b}, sim::Bytes(0),
+            Holder::kWorkspace);
+  b_.Writes(a);
+  return a;
+}
+
+TensorId LayerEmitter::Activate(TensorId up) {
+  const int64_t elements = shape_.tokens * shape_.ffn;
+  return Pointwise(model_.gated_mlp ? "gated activation" : "activation",
+                   model_.gated_mlp ? PointwiseOp::kGatedForward
+                                    : PointwiseOp::kActivationForward,
+                   training_.kernels.fused_activation, elements, {up},
+                   Words(elements), Holder::kActivations);
+}
+
+// From `t->mlp_norm` to `t->output`.
+void LayerEmitter::MlpForward(LayerTensors* t, TensorId weights,
+                              TensorId residual) {
+  t->up = Column(Up(), t->mlp_norm, weights, Holder::kActivations);
+  t->activated = Activate(t->up);
+  TensorId branch = Row(Down(), t->activated, weights);
+  if (model_.norms_per_layer == 4) {
+    branch = NormForward("mlp post-norm", branch, Holder::kActivations);
+  }
+  t->output = ResidualForward("mlp residual", branch, residual,
+                              Holder::kActivations, &t->mlp_mask);
+}
+
+// From the gradient of the layer's output to that of the MLP's norm.
+TensorId LayerEmitter::MlpBackward(const LayerTensors& t, TensorId gradient,
+                                   TensorId weights) {
+  TensorId branch =
+      ResidualBackward("mlp dropout backward", gradient, t.mlp_mask);
+  if (model_.norms_per_layer == 4) {
+    branch = NormBackward("mlp post-norm backward", t.output, branch);
+  }
+  const TensorId activated = RowBackward(Down(), t.activated, branch, weights);
+  const int64_t elements = shape_.tokens * shape_.ffn;
+  const TensorId up = Pointwise(
+      model_.gated_mlp ? "gated activation backward" : "activation backward",
+      model_.gated_mlp ? PointwiseOp::kGatedBackward
+                       : PointwiseOp::kActivationBackward,
+      training_.kernels.fused_activation, elements, {t.up, activated},
+      Words(shape_.tokens * Up().out), Holder::kWorkspace);
+  return ColumnBackward(Up(), t.mlp_norm, up, weights);
+}
+
+LayerTensors LayerEmitter::Forward(TensorId input, TensorId weights) {
+  if (model_.linear_stack) return StackForward(input, weights);
+  LayerTensors t{.input = input};
+  const bool parallel = model_.parallel_residual;
+  t.attention_norm = NormForward("attention norm", input, Holder::kActivations);
+  AttentionForward(&t, weights);
+  TensorId branch = Row(AttentionOut(), t.context, weights);
+  if (model_.norms_per_layer == 4) {
+    branch = NormForward("attention post-norm", branch, Holder::kActivations);
+  }
+  t.mlp_input = ResidualForward("attention residual", branch, input,
+                                Holder::kActivations, &t.attention_mask);
+  if (parallel && model_.norms_per_layer == 1) {
+    t.mlp_norm = t.attention_norm;
+  } else {
+    t.mlp_norm = NormForward("mlp norm", parallel ? input : t.mlp_input,
+                             Holder::kActivations);
+  }
+  MlpForward(&t, weights, t.mlp_input);
+  return t;
+}
+
+TensorId LayerEmitter::Backward(const LayerTensors& kept, TensorId gradient,
+                                TensorId weights) {
+  if (model_.linear_stack) return StackBackward(kept, gradient, weights);
+  const LayerTensors t = Recomputed(kept, weights);
+  const bool parallel = model_.parallel_residual;
+  const TensorId mlp = MlpBackward(t, gradient, weights);
+  // The gradient of the residual stream between the two halves.
+  TensorId middle = gradient;
+  TensorId shared = kNoTensor;  // one norm feeds both halves
+  if (parallel && model_.norms_per_layer == 1) {
+    shared = mlp;
+  } else {
+    const TensorId norm = NormBackward("mlp norm backward",
+                                       parallel ? t.input : t.mlp_input, mlp);
+    middle = Add("residual gradient", norm, gradient);
+  }
+  TensorId branch =
+      ResidualBackward("attention dropout backward",
+                       parallel ? gradient : middle, t.attention_mask);
+  if (model_.norms_per_layer == 4) {
+    branch = NormBackward("attention post-norm backward", t.mlp_input, branch);
+  }
+  const TensorId context =
+      RowBackward(AttentionOut(), t.context, branch, weights);
+  TensorId norm = AttentionBackward(t, context, weights);
+  if (shared != kNoTensor) norm = Add("norm gradient", norm, shared);
+  const TensorId input = NormBackward("attention norm backward", t.input, norm);
+  return Add("residual gradient", input, middle);
+}
+
+// What the backward pass reads, computed again where it was not kept.
+LayerTensors LayerEmitter::Recomputed(const LayerTensors& kept,
+                                      TensorId weights) {
+  if (recompute_ == Recompute::kNone) return kept;
+  b_.SetRecompute(true);
+  LayerTensors t = kept;
+  switch (recompute_) {
+    case Recompute::kNone:
+      break;
+    case Recompute::kFull:
+      t = Forward(kept.input, weights);
+      break;
+    case Recompute::kSelective:
+      if (training_.kernels.fused_attention) {
+        FusedCore(&t);
+      } else {
+        MaterialisedCore(&t);
+      }
+      break;
+    case Recompute::kOperators:
+      RecomputeOperators(&t, weights);
+      break;
+  }
+  b_.SetRecompute(false);
+  return t;
+}
+
+// Kept: the layer's input, QKV, the attention output, and half of the gated
+// up projection; norms, the output projection, the residual, the other half and
+// the activation are run again (torchtitan's selective policy "op", which
+// keeps attention and every second product).
+void LayerEmitter::RecomputeOperators(LayerTensors* t, TensorId weights) {
+  t->attention_norm =
+      NormForward("attention norm", t->input, Holder::kWorkspace);
+  TensorId mask = kNoTensor;
+  t->mlp_input = ResidualForward("attention residual",
+                                 Row(AttentionOut(), t->context, weights),
+                                 t->input, Holder::kWorkspace, &mask);
+  t->mlp_norm = NormForward("mlp norm", t->mlp_input, Holder::kWorkspace);
+  if (model_.gated_mlp) {
+    Linear half = Up();
+    half.out /= 2;
+    const TensorId again =
+        Column(half, t->mlp_norm, weights, Holder::kWorkspace);
+    t->activated = Activate(again);
+    b_.Order(b_.writer(again), b_.last());
+  } else {
+    t->activated = Activate(t->up);
+  }
+}
+
+}  // namespace models

@@ -1,0 +1,111 @@
+#include "models/rank_shape.h"
+
+#include <algorithm>
+
+namespace models {
+namespace {
+
+DType ActivationType(Precision precision) {
+  switch (precision) {
+    case Precision::kFp32:
+      return DType::kFp32;
+    case Precision::kTf32:
+      return DType::kTf32;
+    case Precision::kFp16:
+      return DType::kFp16;
+    case Precision::kBf16:
+    case Precision::kFp8:
+      return DType::kBf16;
+  }
+  return DType::kBf16;
+}
+
+int64_t RoundUp(int64_t n, int64_t multiple) {
+  return (n + multiple - 1) / multiple * multiple;
+}
+
+int64_t NormParameters(const ModelSpec& m) {
+  const bool two = m.norm == Norm::kLayerNorm && m.norm_bias;
+  return m.hidden * (two ? 2 : 1);
+}
+
+int64_t LayerParameters(const ModelSpec& m, const RankShape& s) {
+  const int64_t qkv = s.q_width + 2 * s.kv_width;
+  int64_t count = m.hidden * qkv + s.q_width * m.hidden;
+  count += (m.gated_mlp ? 3 : 2) * m.hidden * s.ffn;
+  count += m.norms_per_layer * NormParameters(m);
+  if (m.qkv_bias) count += qkv;
+  if (m.attention_out_bias) count += m.hidden;
+  if (m.mlp_bias) count += (m.gated_mlp ? 2 : 1) * s.ffn + m.hidden;
+  if (m.qk_norm) count += 2 * m.head_dim;
+  return count;
+}
+
+}  // namespace
+
+RankShape::RankShape(const ModelSpec& model, const TrainingSpec& training)
+    : batch(training.micro_batch),
+      sequence(training.sequence_length / training.split.context),
+      tokens(batch * sequence),
+      activation(ActivationType(training.precision)),
+      matmul(training.precision == Precision::kFp8 ? DType::kFp8 : activation) {
+  const Split& split = training.split;
+  const int64_t tp = split.tensor;
+  shard = split.sequence ? tokens / tp : tokens;
+  if (model.linear_stack) {
+    q_heads = kv_heads = q_width = kv_width = ffn = vocab = 0;
+    layer_parameters = model.hidden * model.hidden;
+    embedding_parameters = head_parameters = tied_head_parameters = 0;
+    return;
+  }
+  q_heads = model.heads / tp;
+  kv_heads = std::max<int64_t>(1, model.kv_heads / tp);
+  q_width = q_heads * model.head_dim;
+  kv_width = kv_heads * model.head_dim;
+  ffn = model.ffn_hidden / tp;
+  vocab = RoundUp(model.vocab, tp > 1 || training.pad_vocab_to > 1
+                                   ? training.pad_vocab_to * tp
+                                   : 1) /
+          tp;
+  layer_parameters = LayerParameters(model, *this);
+  const int64_t table = vocab * model.hidden;
+  embedding_parameters = table;
+  if (model.positions == Positions::kLearned) {
+    embedding_parameters += model.max_positions * model.hidden;
+  }
+  if (model.embedding_norm) embedding_parameters += NormParameters(model);
+  head_parameters = (model.final_norm ? NormParameters(model) : 0) +
+                    (model.tied_embeddings ? 0 : table) +
+                    (model.lm_head_bias ? vocab : 0);
+  tied_head_parameters = model.tied_embeddings ? table : 0;
+}
+
+int64_t RankShape::ParametersOf(const Chunk& chunk) const {
+  int64_t count = chunk.layers * layer_parameters;
+  if (chunk.embedding) count += embedding_parameters;
+  if (chunk.head) count += head_parameters;
+  if (chunk.head && !chunk.embedding) count += tied_head_parameters;
+  return count;
+}
+
+std::vector<std::vector<Chunk>> ChunksOf(const ModelSpec& model,
+                                         const Split& split) {
+  const int64_t chunks = split.pipeline * split.virtual_stages;
+  std::vector<std::vector<Chunk>> stages(static_cast<size_t>(split.pipeline));
+  int64_t first = 0;
+  for (int64_t c = 0; c < chunks; ++c) {
+    const int64_t layers =
+        split.chunk_layers.empty()
+            ? model.layers / chunks + (c < model.layers % chunks ? 1 : 0)
+            : split.chunk_layers[static_cast<size_t>(c)];
+    stages[static_cast<size_t>(c % split.pipeline)].push_back(
+        {.first_layer = first,
+         .layers = layers,
+         .embedding = c == 0,
+         .head = c == chunks - 1});
+    first += layers;
+  }
+  return stages;
+}
+
+}  // namespace models

@@ -1,0 +1,62 @@
+// The sizes one rank of a split works with: tokens, columns and parameters.
+//
+//   RankShape s(llama3_70b, training);  // TP8, sequence parallel, b=1 s=8192
+//   s.tokens;   // 8192: rows of the matrix products
+//   s.shard;    // 1024: rows of norms and residuals
+//   s.q_width;  // 8 heads x 128
+#ifndef MODELS_RANK_SHAPE_H_
+#define MODELS_RANK_SHAPE_H_
+
+#include <cstdint>
+#include <span>
+
+#include "models/model_spec.h"
+#include "models/training.h"
+
+namespace models {
+
+// Consecutive layers of the model on one pipeline stage, with the embedding
+// before them or the head (final norm, logits, loss) behind them.
+struct Chunk {
+  int64_t first_layer = 0;
+  int64_t layers = 0;
+  bool embedding = false;
+  bool head = false;
+  friend bool operator==(const Chunk&, const Chunk&) = default;
+};
+
+struct RankShape {
+  RankShape(const ModelSpec& model, const TrainingSpec& training);
+
+  int64_t batch;     // sequences in a microbatch
+  int64_t sequence;  // tokens of a sequence on this rank: length / cp
+  int64_t tokens;    // batch · sequence
+  int64_t shard;     // tokens / tp under sequence parallelism, else tokens
+  int64_t q_heads, kv_heads;  // on this rank; at least one KV head
+  int64_t q_width;            // q_heads · head_dim
+  int64_t kv_width;           // kv_heads · head_dim
+  int64_t ffn;                // columns of one MLP matrix
+  int64_t vocab;              // rows of the embedding, padded
+  DType activation;           // 16-bit, or FP32
+  DType matmul;               // of the linear layers
+
+  // Parameters this rank holds before ZeRO divides them.
+  int64_t layer_parameters;
+  int64_t embedding_parameters;  // tokens and learned positions
+  int64_t head_parameters;       // final norm, and the LM head if untied
+  int64_t tied_head_parameters;  // second copy of a tied embedding on the
+                                 // last stage of a pipeline
+
+  // Of a chunk; counts a tied embedding once where both ends share a rank.
+  int64_t ParametersOf(const Chunk& chunk) const;
+};
+
+// The chunks of each pipeline stage, [stage][virtual stage]. Chunk c of the
+// data flow lies on stage c % pipeline. Uneven layer counts give the first
+// chunks one layer more.
+std::vector<std::vector<Chunk>> ChunksOf(const ModelSpec& model,
+                                         const Split& split);
+
+}  // namespace models
+
+#endif  // MODELS_RANK_SHAPE_H_

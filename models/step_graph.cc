@@ -1,0 +1,170 @@
+// What follows the last backward pass: late gradient reductions, the global
+// gradient norm, the optimizer, and the gathering of updated weights.
+#include <algorithm>
+
+#include "models/data_parallel.h"
+#include "models/training_graph.h"
+
+namespace models {
+namespace {
+
+// Bytes per parameter the update reads and writes: gradient, master (or FP32
+// weights), moments; and the 16-bit weights it writes.
+//
+// Unfused (torch.optim foreach, AdamW): weight decay, lerp, mul, addcmul, sqrt,
+// div, add, addcdiv each pass over their FP32 operands: 48 B read, 32 written.
+// LAMB passes once more over weights and update for the trust ratio (You et al.
+// 2020, algorithm 2).
+struct UpdateTraffic {
+  int64_t read, written;
+  int kernels;
+};
+
+UpdateTraffic TrafficOf(const TrainingSpec& training) {
+  const StateBytes state = StateBytesOf(training);
+  const int64_t copy = state.master > 0 ? state.weights : 0;
+  const int64_t master = state.master > 0 ? state.master : state.weights;
+  UpdateTraffic t{.read = state.gradients + master + state.optimizer,
+                  .written = master + state.optimizer + copy,
+                  .kernels = 1};
+  if (training.optimizer == Optimizer::kLamb) {
+    t.read += 8;
+    t.written += 4;
+    t.kernels = 3;
+  }
+  const bool adam = training.optimizer == Optimizer::kAdam ||
+                    training.optimizer == Optimizer::kAdamW;
+  if (!training.kernels.fused_optimizer) {
+    t.read = adam ? 48 : 3 * t.read;
+    t.written = adam ? 32 + copy : 3 * t.written;
+    t.kernels = 8;
+  }
+  return t;
+}
+
+class StepEmitter {
+ public:
+  StepEmitter(const ModelSpec& model, const TrainingSpec& training,
+              std::span<const Chunk> chunks)
+      : model_(model),
+        training_(training),
+        chunks_(chunks),
+        shape_(model, training),
+        data_(training, shape_, &b_) {
+    b_.SetPhase(Phase::kStep);
+    for (const Chunk& chunk : chunks) parameters_ += shape_.ParametersOf(chunk);
+  }
+
+  OpGraph Emit() && {
+    data_.ReduceAfterBackward(parameters_);
+    ReduceSharedParameters();
+    if (training_.gradient_clipping) ClipGradients();
+    Update();
+    data_.GatherAfterStep(parameters_);
+    return std::move(b_).Build().value();
+  }
+
+ private:
+  DType gradient() const {
+    return training_.fp32_gradients ? DType::kFp32 : shape_.activation;
+  }
+
+  void AllReduce(absl::string_view name, Axis axis, sim::Bytes bytes,
+                 TensorId reads) {
+    b_.Add(
+        {.work = Collective{.axis = axis, .bytes = bytes, .dtype = gradient()},
+         .name = name},
+        {reads});
+  }
+
+  // Tied embeddings live on the first and last stage; norms are replicated over
+  // tensor-parallel ranks, which see different tokens under sequence
+  // parallelism.
+  void ReduceSharedParameters() {
+    const Split& split = training_.split;
+    const bool ends =
+        std::any_of(chunks_.begin(), chunks_.end(),
+                    [](const Chunk& c) { return c.embedding || c.head; });
+    if (model_.tied_embeddings && split.pipeline > 1 && ends) {
+      AllReduce("reduce tied embedding", Axis::kEmbedding,
+                BytesOf(gradient(), shape_.tied_head_parameters), kNoTensor);
+    }
+    if (!split.sequence) return;
+    int64_t layers = 0;
+    for (const Chunk& chunk : chunks_) layers += chunk.layers;
+    const int64_t norms = layers * model_.norms_per_layer * model_.hidden;
+    AllReduce("reduce norm gradients", Axis::kTensor,
+              BytesOf(gradient(), norms), kNoTensor);
+  }
+
+  int64_t Owned() const {
+    return (parameters_ + data_.shards() - 1) / data_.shards();
+  }
+
+  // Global norm: a pass over the gradients, a sum over ranks, a read-back (the
+  // host decides on the scale), a pass that scales.
+  void ClipGradients() {
+    const sim::Bytes bytes = BytesOf(gradient(), Owned());
+    const auto count = static_cast<double>(Owned());
+    const TensorId norm =
+        b_.Add({.work = Kernel(MemoryBound{.kind = Pointwise::kReduction,
+                                           .read = bytes,
+                                           .written = sim::Bytes(0),
+                                           .flops = sim::Flops(2 * count)}),
+                .name = "gradient norm"},
+               {});
+    const Split& split = training_.split;
+    TensorId summed = norm;
+    if (data_.shards() > 1) {
+      summed = b_.Add({.work = Collective{.axis = split.zero == 3 ? Axis::kShard
+                                                                  : Axis::kData,
+                                          .bytes = sim::Bytes(4),
+                                          .dtype = DType::kFp32},
+                       .name = "sum gradient norm"},
+                      {summed});
+    }
+    if (split.tensor * split.pipeline > 1) {
+      summed = b_.Add({.work = Collective{.axis = Axis::kModel,
+                                          .bytes = sim::Bytes(4),
+                                          .dtype = DType::kFp32},
+                       .name = "sum gradient norm"},
+                      {summed});
+    }
+    b_.Add({.work = Kernel(MemoryBound{.kind = Pointwise::kReduction,
+                                       .read = bytes,
+                                       .written = bytes,
+                                       .flops = sim::Flops(count)}),
+            .name = "clip gradients",
+            .host_sync = true},
+           {summed});
+  }
+
+  void Update() {
+    const UpdateTraffic t = TrafficOf(training_);
+    b_.Add({.work = Kernel(MemoryBound{
+                .kind = Pointwise::kOptimizer,
+                .read = sim::Bytes(t.read * Owned()),
+                .written = sim::Bytes(t.written * Owned()),
+                .flops = sim::Flops(12.0 * static_cast<double>(Owned())),
+                .kernels = t.kernels}),
+            .name = "optimizer"},
+           {});
+  }
+
+  const ModelSpec& model_;
+  const TrainingSpec& training_;
+  std::span<const Chunk> chunks_;
+  RankShape shape_;
+  OpGraphBuilder b_;
+  DataParallel data_;
+  int64_t parameters_ = 0;
+};
+
+}  // namespace
+
+OpGraph BuildStep(const ModelSpec& model, const TrainingSpec& training,
+                  std::span<const Chunk> chunks) {
+  return StepEmitter(model, training, chunks).Emit();
+}
+
+}  // namespace models

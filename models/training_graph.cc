@@ -1,0 +1,223 @@
+#include "models/training_graph.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "models/data_parallel.h"
+#include "models/layer_emitter.h"
+
+namespace models {
+namespace {
+
+// Emits one chunk: its layers, the ends of the model if it has them, messages
+// to its neighbours, and the data-parallel communication around the layers.
+class ChunkEmitter {
+ public:
+  ChunkEmitter(const ModelSpec& model, const TrainingSpec& training,
+               const Chunk& chunk)
+      : model_(model),
+        training_(training),
+        chunk_(chunk),
+        layers_(model, training, &b_),
+        data_(training, layers_.shape(), &b_),
+        kept_(static_cast<size_t>(chunk.layers)),
+        weights_(kept_.size(), kNoTensor),
+        ends_(kept_.size(), kNoTensor) {}
+
+  OpGraph Emit() && {
+    b_.SetPhase(Phase::kForward);
+    Forward();
+    b_.SetPhase(Phase::kBackward);
+    Backward();
+    return std::move(b_).Build().value();  // ids only point backwards
+  }
+
+ private:
+  const RankShape& shape() const { return layers_.shape(); }
+
+  int64_t RootParameters() const {
+    return shape().ParametersOf(chunk_) -
+           chunk_.layers * shape().layer_parameters;
+  }
+
+  TensorId Message(Axis axis, absl::string_view name, TensorId sent,
+                   Holder holder) {
+    const sim::Bytes bytes =
+        BytesOf(shape().activation, shape().shard * model_.hidden);
+    return b_.Add({.work = Collective{.kind = CollectiveKind::kSendRecv,
+                                      .axis = axis,
+                                      .bytes = bytes,
+                                      .dtype = shape().activation},
+                   .name = name},
+                  {sent}, sent == kNoTensor ? bytes : sim::Bytes(0), holder);
+  }
+
+  // FP8 copies of a layer's weights: once a step where weights are resident,
+  // after every gathering where they are not.
+  void QuantiseWeights(TensorId weights, bool first_use) {
+    if (training_.precision != Precision::kFp8) return;
+    if (!data_.sharded_weights() && !first_use) return;
+    if (data_.sharded_weights() && training_.fp8_param_gather) return;
+    const MemoryBound cast =
+        PointwiseWork(PointwiseOp::kQuantise, true, shape().layer_parameters,
+                      BitsOf(shape().activation));
+    b_.Add({.work = Kernel(cast),
+            .name = "quantise weights",
+            .when = data_.sharded_weights() ? When::kAlways
+                                            : When::kFirstMicrobatch},
+           {weights});
+  }
+
+  // Gathers what may be gathered before layer `layer` of the pass runs; `order`
+  // lists the layers as the pass visits them.
+  void Prefetch(const std::vector<size_t>& order, size_t at, size_t* gathered) {
+    const auto ahead = static_cast<size_t>(training_.overlap.prefetch_layers);
+    while (*gathered < order.size() && *gathered <= at + ahead) {
+      // As many layers are held as may be ahead, and the one that runs.
+      const TensorId after =
+          *gathered > ahead ? ends_[order[*gathered - ahead - 1]] : kNoTensor;
+      weights_[order[*gathered]] =
+          data_.GatherUnit(shape().layer_parameters, after);
+      ++*gathered;
+    }
+  }
+
+  void Forward() {
+    TensorId root = kNoTensor;
+    if (RootParameters() > 0 && data_.sharded_weights()) {
+      root = data_.GatherUnit(RootParameters(), kNoTensor);
+    }
+    root_ = root;
+    TensorId x = kNoTensor;
+    if (!chunk_.embedding) {
+      x = Message(Axis::kForwardIn, "receive activations", kNoTensor,
+                  Holder::kActivations);
+    } else if (model_.linear_stack) {
+      x = b_.Input();
+    } else {
+      x = layers_.EmbeddingForward();
+    }
+    std::vector<size_t> order(kept_.size());
+    for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+    size_t gathered = 0;
+    for (const size_t i : order) {
+      if (data_.sharded_weights()) {
+        Prefetch(order, i, &gathered);
+      } else {
+        weights_[i] = data_.GatherUpdated(shape().layer_parameters);
+      }
+      SelectLayer(i);
+      QuantiseWeights(weights_[i], true);
+      kept_[i] = layers_.Forward(x, weights_[i]);
+      x = kept_[i].output;
+      ends_[i] = x;
+    }
+    b_.SetLayer(-1);
+    if (!chunk_.head) {
+      Message(Axis::kForwardOut, "send activations", x, Holder::kWorkspace);
+    } else if (!model_.linear_stack) {
+      head_ = layers_.HeadForward(x, root_);
+    }
+  }
+
+  // Backward of layer `i` runs what this says again.
+  void SelectLayer(size_t i) {
+    const bool full = training_.recompute == Recompute::kFull;
+    const bool in_range = training_.recompute_layers == 0 ||
+                          static_cast<int64_t>(i) < training_.recompute_layers;
+    layers_.SetRecompute(full && !in_range ? Recompute::kNone
+                                           : training_.recompute);
+    b_.SetLayer(chunk_.first_layer + static_cast<int64_t>(i));
+  }
+
+  void Backward() {
+    TensorId gradient = kNoTensor;
+    if (!chunk_.head) {
+      gradient = Message(Axis::kBackwardIn, "receive gradients", kNoTensor,
+                         Holder::kWorkspace);
+    } else if (model_.linear_stack) {
+      gradient = b_.Input();
+    } else {
+      gradient = layers_.HeadBackward(head_, root_);
+    }
+    int64_t root_left = RootParameters();
+    if (data_.sharded_weights()) {
+      root_gradients_ = layers_.TakeGradients();  // one unit with the embedding
+    } else if (chunk_.head) {
+      // A tied table's gradient is complete only after the embedding's pass.
+      const int64_t head =
+          RootParameters() -
+          (chunk_.embedding ? shape().embedding_parameters : 0);
+      data_.Reduce(head, layers_.TakeGradients());
+      root_left -= head;
+    }
+    BackwardLayers(&gradient);
+    if (!chunk_.embedding) {
+      Message(Axis::kBackwardOut, "send gradients", gradient,
+              Holder::kWorkspace);
+    } else if (!model_.linear_stack) {
+      layers_.EmbeddingBackward(gradient);
+    }
+    for (const TensorId g : layers_.TakeGradients()) {
+      root_gradients_.push_back(g);
+    }
+    if (root_left > 0) data_.Reduce(root_left, root_gradients_);
+    data_.Flush();
+  }
+
+  void BackwardLayers(TensorId* gradient) {
+    std::vector<size_t> order(kept_.size());
+    for (size_t i = 0; i < order.size(); ++i) order[i] = order.size() - 1 - i;
+    const bool again =
+        data_.sharded_weights() && training_.overlap.reshard_after_forward;
+    size_t gathered = 0;
+    for (size_t at = 0; at < order.size(); ++at) {
+      const size_t i = order[at];
+      if (again) Prefetch(order, at, &gathered);
+      SelectLayer(i);
+      QuantiseWeights(weights_[i], false);
+      *gradient = layers_.Backward(kept_[i], *gradient, weights_[i]);
+      ends_[i] = *gradient;
+      data_.Reduce(shape().layer_parameters, layers_.TakeGradients());
+    }
+    b_.SetLayer(-1);
+  }
+
+  const ModelSpec& model_;
+  const TrainingSpec& training_;
+  const Chunk chunk_;
+  OpGraphBuilder b_;
+  LayerEmitter layers_;
+  DataParallel data_;
+  std::vector<LayerTensors> kept_;  // by layer of the chunk
+  std::vector<TensorId> weights_;   // gathered weights of each layer
+  std::vector<TensorId> ends_;      // last output of each layer in this pass
+  TensorId root_ = kNoTensor;       // gathered embedding and head
+  std::vector<TensorId> root_gradients_;
+  LayerEmitter::HeadTensors head_;
+};
+
+}  // namespace
+
+OpGraph BuildChunk(const ModelSpec& model, const TrainingSpec& training,
+                   const Chunk& chunk) {
+  return ChunkEmitter(model, training, chunk).Emit();
+}
+
+StageGraph BuildStage(const ModelSpec& model, const TrainingSpec& training,
+                      std::span<const Chunk> chunks) {
+  StageGraph stage;
+  const RankShape shape(model, training);
+  for (const Chunk& chunk : chunks) {
+    stage.chunks.push_back(BuildChunk(model, training, chunk));
+    stage.parameters += shape.ParametersOf(chunk);
+  }
+  stage.step = BuildStep(model, training, chunks);
+  for (int holder = 0; holder < kHolders; ++holder) {
+    stage.resident[static_cast<size_t>(holder)] =
+        ResidentBytes(training, stage.parameters, static_cast<Holder>(holder));
+  }
+  return stage;
+}
+
+}  // namespace models

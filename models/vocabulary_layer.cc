@@ -1,0 +1,103 @@
+// The two ends of the model: token embedding, and final norm, logits and loss.
+// Under tensor parallelism both are split over the vocabulary (Shoeybi et al.
+// 2019, section 3): each rank looks up its own rows and the results are summed;
+// the loss needs the maximum, the sum of exponentials and the target's logit of
+// each token from all ranks, not the logits.
+#include "models/layer_emitter.h"
+
+namespace models {
+namespace {
+
+Linear Head(const ModelSpec& model, const RankShape& shape) {
+  return {.name = "logits",
+          .data_gradient = "logits dgrad",
+          .weight_gradient = "logits wgrad",
+          .in = model.hidden,
+          .out = shape.vocab,
+          .bias = model.lm_head_bias,
+          .low_precision = false};
+}
+
+}  // namespace
+
+TensorId LayerEmitter::EmbeddingForward() {
+  const int64_t elements = shape_.tokens * model_.hidden;
+  const bool learned = model_.positions == Positions::kLearned;
+  const TensorId rows = b_.Add(
+      {.work = Kernel(MemoryBound{
+           .kind = models::Pointwise::kEmbedding,
+           .read = Words(elements * (learned ? 3 : 1)),
+           .written = Words(elements * (learned ? 2 : 1)),
+           .flops = sim::Flops(learned ? static_cast<double>(elements) : 0),
+           .kernels = learned ? 3 : 1}),
+       .name = "embedding"},
+      {}, Words(elements), Holder::kActivations);
+  TensorId x = Reduce(rows, model_.hidden);
+  if (model_.embedding_norm) {
+    x = NormForward("embedding norm", x, Holder::kActivations);
+  }
+  return x;
+}
+
+void LayerEmitter::EmbeddingBackward(TensorId gradient) {
+  if (model_.embedding_norm) {
+    gradient = NormBackward("embedding norm backward", gradient, gradient);
+  }
+  gradient = Gather(gradient, model_.hidden);
+  const int64_t elements = shape_.tokens * model_.hidden;
+  const DType sums =
+      training_.fp32_gradients ? DType::kFp32 : shape_.activation;
+  b_.Add({.work = Kernel(
+              MemoryBound{.kind = models::Pointwise::kEmbedding,
+                          .read = Words(elements) + BytesOf(sums, elements),
+                          .written = BytesOf(sums, elements),
+                          .flops = sim::Flops(static_cast<double>(elements)),
+                          .kernels = 2}),
+          .name = "embedding backward"},
+         {gradient});
+  KeepGradient(shape_.embedding_parameters);
+}
+
+LayerEmitter::HeadTensors LayerEmitter::HeadForward(TensorId input,
+                                                    TensorId weights) {
+  HeadTensors t{.input = input, .norm = input};
+  if (model_.final_norm) {
+    t.norm = NormForward("final norm", input, Holder::kActivations);
+  }
+  const bool fused = training_.kernels.fused_cross_entropy;
+  t.logits = Column(Head(model_, shape_), t.norm, weights, Holder::kLogits);
+  const int64_t elements = shape_.tokens * shape_.vocab;
+  t.probabilities = Pointwise(
+      "cross-entropy", PointwiseOp::kCrossEntropyForward, fused, elements,
+      {t.logits}, fused ? sim::Bytes(0) : BytesOf(DType::kFp32, elements),
+      Holder::kLogits);
+  if (training_.split.tensor > 1) {
+    for (int sums = 0; sums < 3; ++sums) {
+      b_.Add({.work = Collective{.axis = Axis::kTensor,
+                                 .bytes = BytesOf(DType::kFp32, shape_.tokens),
+                                 .dtype = DType::kFp32},
+              .name = "loss all-reduce"},
+             {t.probabilities});
+      b_.Writes(t.probabilities);
+    }
+  }
+  return t;
+}
+
+TensorId LayerEmitter::HeadBackward(const HeadTensors& t, TensorId weights) {
+  const int64_t elements = shape_.tokens * shape_.vocab;
+  const bool fused = training_.kernels.fused_cross_entropy;
+  const TensorId logits =
+      Pointwise("cross-entropy backward", PointwiseOp::kCrossEntropyBackward,
+                fused, elements, {t.logits, t.probabilities},
+                fused ? sim::Bytes(0) : Words(elements), Holder::kLogits);
+  if (fused) b_.Writes(t.logits);
+  TensorId gradient = ColumnBackward(Head(model_, shape_), t.norm,
+                                     fused ? t.logits : logits, weights);
+  if (model_.final_norm) {
+    gradient = NormBackward("final norm backward", t.input, gradient);
+  }
+  return gradient;
+}
+
+}  // namespace models
