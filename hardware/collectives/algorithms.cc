@@ -1,0 +1,29 @@
+#include "hardware/collectives/algorithms.h"
+
+namespace hardware {
+namespace {
+
+constexpr CollectiveAlgorithm kAlgorithms[] = {
+    {"ring", RingAccepts, RingTraffic},
+    {"tree", TreeAccepts, TreeTraffic},
+    {"nvls", NvlsAccepts, NvlsTraffic},
+    {"nvls-tree", NvlsTreeAccepts, NvlsTreeTraffic},
+    {"pairwise", PairwiseAccepts, PairwiseTraffic},
+    {"send-recv", SendRecvAccepts, SendRecvTraffic},
+};
+
+}  // namespace
+
+std::span<const CollectiveAlgorithm> CollectiveAlgorithms() {
+  return kAlgorithms;
+}
+
+sim::Bytes PartOf(sim::Bytes bytes, int64_t numerator, int64_t denominator) {
+  // In two parts, so that bytes · numerator cannot overflow.
+  const int64_t whole = bytes.count() / denominator;
+  const int64_t rest = bytes.count() % denominator;
+  return sim::Bytes(whole * numerator +
+                    (rest * numerator + denominator - 1) / denominator);
+}
+
+}  // namespace hardware
