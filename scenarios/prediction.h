@@ -22,9 +22,13 @@ enum class PredictionStatus : uint8_t {
 };
 
 struct Prediction {
-  int64_t row = 0;       // line of the table's file; its header is line 1
-  std::string id;        // what was measured, in words
-  std::string group;     // rows summarised together: GPU, dtype, source, ...
+  int64_t row = 0;    // of the table's data: the first below the header is 1
+  std::string id;     // what was measured, in words
+  std::string group;  // rows summarised together: GPU, dtype, source, ...
+  // The headline is the mean over sources of each source's figure; rows that
+  // are not scored are predicted but left out of it.
+  std::string source;
+  bool scored = true;
   std::string metric;    // the measured column, with its unit: "time_us"
   double measured = 0;   // > 0
   double predicted = 0;  // > 0 when ok, in the unit of `metric`
