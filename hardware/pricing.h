@@ -1,0 +1,23 @@
+// Prices the operators of one stage's graphs, and names them in the program.
+#ifndef HARDWARE_PRICING_H_
+#define HARDWARE_PRICING_H_
+
+#include <vector>
+
+#include "hardware/lowering.h"
+
+namespace hardware {
+
+// The labels of a stage's ops: one run of labels for each graph.
+struct StageLabels {
+  std::vector<sim::LabelId> chunks;  // first label of each chunk's graph
+  sim::LabelId step{};               // … of the step graph
+};
+
+// Appends a label and a PricedOp for every op of the stage.
+StageLabels PriceStage(int64_t stage, const CostModel& cost,
+                       const Cluster& cluster, LoweredStep* lowered);
+
+}  // namespace hardware
+
+#endif  // HARDWARE_PRICING_H_

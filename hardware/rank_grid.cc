@@ -1,0 +1,163 @@
+#include "hardware/rank_grid.h"
+
+#include <map>
+#include <utility>
+
+#include "models/data_parallel.h"
+
+namespace hardware {
+
+using models::Axis;
+
+RankGrid::RankGrid(const models::Split& split)
+    : split_(split), shard_ranks_(models::ShardRanks(split)) {}
+
+RankPlace RankGrid::Place(int64_t rank) const {
+  RankPlace place;
+  place.tensor = rank % split_.tensor;
+  rank /= split_.tensor;
+  place.context = rank % split_.context;
+  rank /= split_.context;
+  place.data = rank % split_.data;
+  place.stage = rank / split_.data;
+  return place;
+}
+
+int64_t RankGrid::RankAt(const RankPlace& p) const {
+  return p.tensor +
+         split_.tensor *
+             (p.context + split_.context * (p.data + split_.data * p.stage));
+}
+
+int64_t RankGrid::Neighbour(int64_t stage, int step) const {
+  const int64_t next = stage + step;
+  if (next >= 0 && next < split_.pipeline) return next;
+  if (split_.pipeline == 1 || split_.virtual_stages == 1) return -1;
+  return (next + split_.pipeline) % split_.pipeline;
+}
+
+std::vector<int> RankGrid::GroupOf(int64_t rank, Axis axis) const {
+  const RankPlace here = Place(rank);
+  std::vector<int> group;
+  const auto add = [&](const RankPlace& place) {
+    group.push_back(static_cast<int>(RankAt(place)));
+  };
+  // The sender's stage, then the receiver's; -1 for none.
+  const auto channel = [&](int64_t sender, int64_t receiver) {
+    if (sender < 0 || receiver < 0) return;
+    RankPlace place = here;
+    place.stage = sender;
+    add(place);
+    place.stage = receiver;
+    add(place);
+  };
+  RankPlace p = here;
+  switch (axis) {
+    case Axis::kTensor:
+      for (p.tensor = 0; p.tensor < split_.tensor; ++p.tensor) add(p);
+      break;
+    case Axis::kContext:
+      for (p.context = 0; p.context < split_.context; ++p.context) add(p);
+      break;
+    case Axis::kData:
+    case Axis::kShard:
+    case Axis::kReplicate: {
+      // Replica number: context fastest, as the ranks are.
+      const int64_t replicas = split_.context * split_.data;
+      const int64_t mine = here.context + split_.context * here.data;
+      for (int64_t i = 0; i < replicas; ++i) {
+        if (axis == Axis::kShard && i / shard_ranks_ != mine / shard_ranks_) {
+          continue;
+        }
+        if (axis == Axis::kReplicate &&
+            i % shard_ranks_ != mine % shard_ranks_) {
+          continue;
+        }
+        p.context = i % split_.context;
+        p.data = i / split_.context;
+        add(p);
+      }
+      break;
+    }
+    case Axis::kEmbedding:
+      if (split_.pipeline == 1) break;
+      if (here.stage != 0 && here.stage != split_.pipeline - 1) break;
+      channel(0, split_.pipeline - 1);
+      break;
+    case Axis::kModel:
+      for (p.stage = 0; p.stage < split_.pipeline; ++p.stage) {
+        for (p.tensor = 0; p.tensor < split_.tensor; ++p.tensor) add(p);
+      }
+      break;
+    case Axis::kForwardIn:
+      channel(Neighbour(here.stage, -1), here.stage);
+      break;
+    case Axis::kForwardOut:
+      channel(here.stage, Neighbour(here.stage, +1));
+      break;
+    case Axis::kBackwardIn:
+      channel(Neighbour(here.stage, +1), here.stage);
+      break;
+    case Axis::kBackwardOut:
+      channel(here.stage, Neighbour(here.stage, -1));
+      break;
+  }
+  return group;
+}
+
+namespace {
+
+// A channel is met as "out" by its sender and as "in" by its receiver: one
+// group. Every other axis has groups of its own.
+Axis KindOfGroup(Axis axis) {
+  if (axis == Axis::kForwardOut) return Axis::kForwardIn;
+  if (axis == Axis::kBackwardOut) return Axis::kBackwardIn;
+  return axis;
+}
+
+}  // namespace
+
+void RankGrid::FillGroups(const std::vector<Axis>& axes,
+                          sim::Program* program) const {
+  const auto ranks = static_cast<size_t>(split_.ranks());
+  program->groups.assign(ranks * axes.size(), sim::kNoGroup);
+  for (const Axis axis : axes) {
+    program->axes.Append(std::string(models::NameOf(axis)));
+  }
+  // A group is known by its kind and its first two members: no two groups of a
+  // kind share both.
+  std::map<std::pair<Axis, std::pair<int, int>>, sim::GroupId> known;
+  for (size_t rank = 0; rank < ranks; ++rank) {
+    for (size_t column = 0; column < axes.size(); ++column) {
+      sim::GroupId& cell = program->groups[rank * axes.size() + column];
+      if (cell != sim::kNoGroup) continue;
+      const std::vector<int> group =
+          GroupOf(static_cast<int64_t>(rank), axes[column]);
+      if (group.size() < 2) continue;
+      const auto [it, fresh] = known.try_emplace(
+          {KindOfGroup(axes[column]), {group[0], group[1]}}, sim::GroupId{});
+      if (fresh) {
+        std::vector<sim::RankId> members;
+        members.reserve(group.size());
+        for (const int member : group) {
+          members.push_back(
+              sim::AsId<sim::RankId>(static_cast<size_t>(member)));
+        }
+        it->second = program->members.Append(members);
+        // Spare the other members of a symmetric group the search.
+        if (KindOfGroup(axes[column]) == axes[column] &&
+            axes[column] != Axis::kForwardIn &&
+            axes[column] != Axis::kBackwardIn) {
+          for (const int member : group) {
+            program
+                ->groups[static_cast<size_t>(member) * axes.size() + column] =
+                it->second;
+          }
+        }
+      }
+      cell = it->second;
+    }
+  }
+}
+
+}  // namespace hardware

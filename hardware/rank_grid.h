@@ -1,0 +1,54 @@
+// Where each rank stands in a split, and which ranks it meets on each axis.
+//
+//   RankGrid grid({.tensor = 8, .pipeline = 2, .data = 4});  // 64 ranks
+//   grid.Place(RankId{9});   // tp 1, cp 0, dp 1, pp 0
+//   grid.GroupOf(RankId{9}, Axis::kTensor);  // 8 … 15
+//
+// Ranks are numbered tp fastest, then cp, dp, pp: tensor-parallel ranks are
+// neighbours on NVLink, pipeline stages are far apart.
+#ifndef HARDWARE_RANK_GRID_H_
+#define HARDWARE_RANK_GRID_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "models/op.h"
+#include "models/training.h"
+#include "sim/program.h"
+
+namespace hardware {
+
+struct RankPlace {
+  int64_t tensor = 0, context = 0, data = 0, stage = 0;
+};
+
+class RankGrid {
+ public:
+  explicit RankGrid(const models::Split& split);
+
+  int64_t ranks() const { return split_.ranks(); }
+  RankPlace Place(int64_t rank) const;
+  int64_t RankAt(const RankPlace& place) const;
+
+  // The members of `rank`'s group on `axis`, by position; empty if it has none
+  // (a stage without a neighbour, a split without that axis). On the four
+  // pipeline axes: the sender, then the receiver.
+  std::vector<int> GroupOf(int64_t rank, models::Axis axis) const;
+
+  // Fills members and groups of `program` for the given axes, which become its
+  // axes 0, 1, … in that order.
+  void FillGroups(const std::vector<models::Axis>& axes,
+                  sim::Program* program) const;
+
+ private:
+  // The stage after (+1) or before (-1), or -1: a ring where stages hold
+  // several chunks, else a line.
+  int64_t Neighbour(int64_t stage, int step) const;
+
+  models::Split split_;
+  int64_t shard_ranks_;  // ranks of one FSDP shard group
+};
+
+}  // namespace hardware
+
+#endif  // HARDWARE_RANK_GRID_H_

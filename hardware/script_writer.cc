@@ -1,0 +1,204 @@
+#include "hardware/script_writer.h"
+
+#include <algorithm>
+
+namespace hardware {
+namespace {
+
+using models::Axis;
+using models::Op;
+using models::OpId;
+using models::Pass;
+using models::Phase;
+using models::When;
+using sim::TaskId;
+
+constexpr TaskId kNone{0xffffffff};
+
+bool IsSend(const Op& op) {
+  const models::Collective* c = op.collective();
+  return c != nullptr &&
+         (c->axis == Axis::kForwardOut || c->axis == Axis::kBackwardOut);
+}
+
+bool IsReceive(const Op& op) {
+  const models::Collective* c = op.collective();
+  return c != nullptr &&
+         (c->axis == Axis::kForwardIn || c->axis == Axis::kBackwardIn);
+}
+
+}  // namespace
+
+ScriptWriter::ScriptWriter(const models::TrainingSpec& training,
+                           const models::StageGraph& graphs,
+                           const StageLabels& labels,
+                           const sim::Column<sim::LabelId, PricedOp>& ops,
+                           const Rows& rows)
+    : training_(training),
+      graphs_(graphs),
+      labels_(labels),
+      ops_(ops),
+      rows_(rows),
+      microbatches_(training.microbatches()) {
+  newest_.fill(kNone);
+  for (const models::OpGraph& chunk : graphs.chunks) {
+    task_of_.emplace_back(chunk.ops.size(), kNone);
+    buffer_of_.emplace_back(static_cast<size_t>(microbatches_));
+  }
+}
+
+sim::Script ScriptWriter::Write(std::span<const Pass> passes) && {
+  WriteResident();
+  for (const Pass& pass : passes) WritePass(pass);
+  WriteStep();
+  return std::move(script_);
+}
+
+void ScriptWriter::WriteResident() {
+  for (int holder = 0; holder < models::kHolders; ++holder) {
+    const sim::Bytes bytes = graphs_.resident[static_cast<size_t>(holder)];
+    if (bytes <= sim::Bytes(0)) continue;
+    script_.memory.push_back({TaskId{0}, sim::AsId<sim::BufferId>(buffers_++),
+                              bytes, static_cast<sim::HolderId>(holder)});
+  }
+}
+
+bool ScriptWriter::Skipped(const Op& op, const Pass& pass) const {
+  if ((op.phase == Phase::kBackward) != pass.backward) return true;
+  return (op.when == When::kFirstMicrobatch && pass.microbatch != 0) ||
+         (op.when == When::kLastMicrobatch &&
+          pass.microbatch != microbatches_ - 1);
+}
+
+// Without overlap a stage stands still while messages travel: compute waits for
+// what the pass before sent, and a receive is posted when that pass is done.
+void ScriptWriter::WaitForBlockingMessages(const Op& op,
+                                           std::vector<TaskId>* after) const {
+  if (training_.overlap.pipeline) return;
+  const TaskId newest = newest_[0];
+  if (IsReceive(op) && newest != kNone) after->push_back(newest);
+  if (op.kernel() != nullptr && fresh_pass_) {
+    after->insert(after->end(), messages_.begin(), messages_.end());
+  }
+}
+
+TaskId ScriptWriter::WriteOp(const PricedOp& priced, sim::LabelId label,
+                             int64_t pass, std::span<const TaskId> after) {
+  const Op& op = priced.op;
+  const models::Host& host = training_.host;
+  const auto* memory_bound =
+      op.kernel() == nullptr ? nullptr
+                             : std::get_if<models::MemoryBound>(op.kernel());
+  const int launches = memory_bound == nullptr ? 1 : memory_bound->kernels;
+  if (!(host.cuda_graphs && op.layer >= 0)) {
+    host_ += sim::Microseconds(host.launch_microseconds * launches);
+  }
+  const int stream = models::StreamOf(op);
+  sim::Task task{.duration = priced.time,
+                 .issue = host_,
+                 .label = label,
+                 .pass = static_cast<uint32_t>(pass),
+                 .lane = rows_.lane_of[static_cast<size_t>(stream)]};
+  if (const models::Collective* collective = op.collective()) {
+    task.axis = rows_.axis_of[static_cast<size_t>(collective->axis)];
+    task.takes_compute = priced.collective.takes_compute;
+    task.takes_memory = priced.collective.takes_memory;
+  } else {
+    task.bound = priced.bound == Bound::kMemory ? sim::Resource::kMemory
+                                                : sim::Resource::kCompute;
+  }
+  // A blocked host could not post the receive that its peer's send waits for.
+  task.host_sync =
+      op.host_sync || (host.launch_blocking && !IsSend(op) && !IsReceive(op));
+  if (task.host_sync) host_ = sim::Duration(0);
+  const TaskId id = script_.Append(task, after);
+  newest_[static_cast<size_t>(stream)] = id;
+  return id;
+}
+
+void ScriptWriter::Allocate(TaskId task, const models::Tensor& tensor,
+                            sim::BufferId* buffer) {
+  *buffer = sim::AsId<sim::BufferId>(buffers_++);
+  script_.memory.push_back(
+      {task, *buffer, tensor.bytes, static_cast<sim::HolderId>(tensor.holder)});
+}
+
+void ScriptWriter::WritePass(const Pass& pass) {
+  const auto chunk = static_cast<size_t>(pass.chunk);
+  const models::OpGraph& graph = graphs_.chunks[chunk];
+  std::vector<TaskId>& tasks = task_of_[chunk];
+  std::vector<sim::BufferId>& buffers =
+      buffer_of_[chunk][static_cast<size_t>(pass.microbatch)];
+  buffers.resize(graph.tensors.size());
+  std::vector<TaskId> after, sent;
+  fresh_pass_ = true;
+  // Ops of the other pass of this chunk are done: it ran earlier on this rank.
+  std::fill(tasks.begin(), tasks.end(), kNone);
+  for (size_t row = 0; row < graph.ops.size(); ++row) {
+    const auto id = sim::AsId<OpId>(row);
+    const Op& op = graph.ops[id];
+    if (Skipped(op, pass)) continue;
+    after.clear();
+    for (const OpId need : graph.needs[id]) {
+      const TaskId task = tasks[sim::Row(need)];
+      if (task != kNone &&
+          models::StreamOf(graph.ops[need]) != models::StreamOf(op)) {
+        after.push_back(task);
+      }
+    }
+    WaitForBlockingMessages(op, &after);
+    const auto label =
+        sim::AsId<sim::LabelId>(sim::Row(labels_.chunks[chunk]) + row);
+    const TaskId task = WriteOp(ops_[label], label, pass.microbatch, after);
+    tasks[row] = task;
+    if (op.kernel() != nullptr) fresh_pass_ = false;
+    if (IsSend(op)) sent.push_back(task);
+    for (const models::TensorId tensor : graph.makes[id]) {
+      Allocate(task, graph.tensors[tensor], &buffers[sim::Row(tensor)]);
+    }
+    for (const models::TensorId tensor : graph.frees[id]) {
+      script_.memory.push_back(
+          {task, buffers[sim::Row(tensor)], sim::Bytes(0),
+           static_cast<sim::HolderId>(graph.tensors[tensor].holder)});
+    }
+  }
+  messages_ = std::move(sent);
+  if (pass.backward) std::vector<sim::BufferId>().swap(buffers);
+}
+
+// The step starts when every lane has drained: gradients are complete.
+void ScriptWriter::WriteStep() {
+  std::array<bool, models::kAxes + 1> started{};
+  const auto drained = newest_;
+  std::vector<TaskId> tasks(graphs_.step.ops.size(), kNone);
+  std::vector<TaskId> after;
+  TaskId reduction = kNone;  // newest communication of the step
+  for (size_t row = 0; row < graphs_.step.ops.size(); ++row) {
+    const auto id = sim::AsId<OpId>(row);
+    const Op& op = graphs_.step.ops[id];
+    const auto stream = static_cast<size_t>(models::StreamOf(op));
+    after.clear();
+    if (!started[stream]) {
+      started[stream] = true;
+      for (size_t lane = 0; lane < drained.size(); ++lane) {
+        if (lane != stream && drained[lane] != kNone) {
+          after.push_back(drained[lane]);
+        }
+      }
+    }
+    // In order: the norm needs all sums, the gathering of weights the update.
+    for (const TaskId newest : {reduction, newest_[0]}) {
+      if (newest != kNone &&
+          script_.tasks[newest].lane != rows_.lane_of[stream]) {
+        after.push_back(newest);
+      }
+    }
+    std::sort(after.begin(), after.end());
+    after.erase(std::unique(after.begin(), after.end()), after.end());
+    const auto label = sim::AsId<sim::LabelId>(sim::Row(labels_.step) + row);
+    tasks[row] = WriteOp(ops_[label], label, 0, after);
+    if (op.collective() != nullptr) reduction = tasks[row];
+  }
+}
+
+}  // namespace hardware

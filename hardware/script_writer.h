@@ -1,0 +1,65 @@
+// Writes the script of one pipeline stage: its passes in the schedule's order,
+// each an instance of a chunk's graph, then the step graph.
+#ifndef HARDWARE_SCRIPT_WRITER_H_
+#define HARDWARE_SCRIPT_WRITER_H_
+
+#include <span>
+#include <vector>
+
+#include "hardware/lowering.h"
+#include "hardware/pricing.h"
+#include "models/schedules/schedule.h"
+
+namespace hardware {
+
+class ScriptWriter {
+ public:
+  // `lane_of[1 + axis]` and `axis_of[axis]` are the program's rows; lane 0 is
+  // the compute lane.
+  struct Rows {
+    std::array<sim::LaneId, models::kAxes + 1> lane_of{};
+    std::array<sim::AxisId, models::kAxes> axis_of{};
+  };
+
+  ScriptWriter(const models::TrainingSpec& training,
+               const models::StageGraph& graphs, const StageLabels& labels,
+               const sim::Column<sim::LabelId, PricedOp>& ops,
+               const Rows& rows);
+
+  sim::Script Write(std::span<const models::Pass> passes) &&;
+
+ private:
+  void WriteResident();
+  void WritePass(const models::Pass& pass);
+  void WriteStep();
+  bool Skipped(const models::Op& op, const models::Pass& pass) const;
+  sim::TaskId WriteOp(const PricedOp& op, sim::LabelId label, int64_t pass,
+                      std::span<const sim::TaskId> after);
+  void WaitForBlockingMessages(const models::Op& op,
+                               std::vector<sim::TaskId>* after) const;
+  void Allocate(sim::TaskId task, const models::Tensor& tensor,
+                sim::BufferId* buffer);
+
+  const models::TrainingSpec& training_;
+  const models::StageGraph& graphs_;
+  const StageLabels& labels_;
+  const sim::Column<sim::LabelId, PricedOp>& ops_;
+  const Rows& rows_;
+  sim::Script script_;
+  int64_t microbatches_;
+
+  sim::Duration host_;      // host time since its last wait
+  uint32_t buffers_ = 0;    // allocated so far
+  bool fresh_pass_ = true;  // no compute task of this pass yet
+  // Newest task of each lane, by row of lane_of; kNone before the first.
+  std::array<sim::TaskId, models::kAxes + 1> newest_;
+  std::vector<sim::TaskId> messages_;  // sent by the pass before
+  // By chunk: the task that stands for each op, and by microbatch the buffers
+  // of its tensors.
+  std::vector<std::vector<sim::TaskId>> task_of_;
+  std::vector<std::vector<std::vector<sim::BufferId>>> buffer_of_;
+};
+
+}  // namespace hardware
+
+#endif  // HARDWARE_SCRIPT_WRITER_H_
