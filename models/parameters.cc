@@ -14,7 +14,7 @@
 namespace models {
 namespace {
 
-class TensorList {
+class ParameterList {
  public:
   void Linear(absl::string_view name, int64_t outputs, int64_t inputs,
               bool bias) {
@@ -38,16 +38,16 @@ class TensorList {
       Vector(absl::StrCat(name, ".bias"), width);
     }
   }
-  std::vector<Tensor> Take() { return std::move(tensors_); }
+  std::vector<ParameterTensor> Take() { return std::move(tensors_); }
 
  private:
-  std::vector<Tensor> tensors_;
+  std::vector<ParameterTensor> tensors_;
 };
 
 // Queries: x → (x W_down → norm → W_up), or x W when not compressed. Keys and
 // values: x → [latent, rotary key] → norm(latent) W_up; one rotary key serves
 // all heads.
-void AddLatentAttention(const ModelSpec& model, TensorList& list) {
+void AddLatentAttention(const ModelSpec& model, ParameterList& list) {
   const LatentAttention& latent = *model.latent;
   const int64_t query =
       model.heads * (latent.qk_nope_head_dim + latent.qk_rope_head_dim);
@@ -70,7 +70,7 @@ void AddLatentAttention(const ModelSpec& model, TensorList& list) {
               model.attention_out_bias);
 }
 
-void AddAttention(const ModelSpec& model, TensorList& list) {
+void AddAttention(const ModelSpec& model, ParameterList& list) {
   if (model.latent) return AddLatentAttention(model, list);
   const int64_t query = model.heads * model.head_dim;
   const int64_t kv = model.kv_heads * model.head_dim;
@@ -86,7 +86,7 @@ void AddAttention(const ModelSpec& model, TensorList& list) {
 }
 
 void AddDenseMlp(const ModelSpec& model, absl::string_view name,
-                 int64_t ffn_hidden, bool bias, TensorList& list) {
+                 int64_t ffn_hidden, bool bias, ParameterList& list) {
   list.Linear(absl::StrCat(name, ".up"), ffn_hidden, model.hidden, bias);
   if (model.gated_mlp) {
     list.Linear(absl::StrCat(name, ".gate"), ffn_hidden, model.hidden, bias);
@@ -94,7 +94,7 @@ void AddDenseMlp(const ModelSpec& model, absl::string_view name,
   list.Linear(absl::StrCat(name, ".down"), model.hidden, ffn_hidden, bias);
 }
 
-void AddExperts(const ModelSpec& model, TensorList& list) {
+void AddExperts(const ModelSpec& model, ParameterList& list) {
   const Experts& experts = *model.experts;
   list.Linear("router", experts.count, model.hidden, experts.router_bias);
   list.Routed("experts.up", experts.ffn_hidden, model.hidden, experts);
@@ -112,7 +112,7 @@ void AddExperts(const ModelSpec& model, TensorList& list) {
 
 // Norms by how many a layer has: 1 before attention and MLP, 2 before each,
 // 4 before and after each.
-void AddLayerNorms(const ModelSpec& model, TensorList& list) {
+void AddLayerNorms(const ModelSpec& model, ParameterList& list) {
   list.Norm("norm_before_attention", model.hidden, model);
   if (model.norms_per_layer >= 4) {
     list.Norm("norm_after_attention", model.hidden, model);
@@ -125,8 +125,9 @@ void AddLayerNorms(const ModelSpec& model, TensorList& list) {
   }
 }
 
-std::vector<Tensor> LayerTensors(const ModelSpec& model, bool experts) {
-  TensorList list;
+std::vector<ParameterTensor> ParametersOfLayer(const ModelSpec& model,
+                                               bool experts) {
+  ParameterList list;
   if (model.linear_stack) {
     list.Linear("linear", model.hidden, model.hidden, false);
     return list.Take();
@@ -145,8 +146,8 @@ bool Projected(const ModelSpec& model) {
   return model.embedding_dim > 0 && model.embedding_dim != model.hidden;
 }
 
-std::vector<Tensor> EmbeddingTensors(const ModelSpec& model) {
-  TensorList list;
+std::vector<ParameterTensor> ParametersOfEmbedding(const ModelSpec& model) {
+  ParameterList list;
   if (model.linear_stack) return list.Take();
   const int64_t width = Projected(model) ? model.embedding_dim : model.hidden;
   list.Linear("embedding.tokens", model.vocab, width, false);
@@ -161,8 +162,8 @@ std::vector<Tensor> EmbeddingTensors(const ModelSpec& model) {
   return list.Take();
 }
 
-std::vector<Tensor> HeadTensors(const ModelSpec& model) {
-  TensorList list;
+std::vector<ParameterTensor> ParametersOfHead(const ModelSpec& model) {
+  ParameterList list;
   if (model.linear_stack) {
     if (model.linear_outputs > 0) {
       list.Linear("output", model.linear_outputs, model.hidden, false);
@@ -182,30 +183,32 @@ std::vector<Tensor> HeadTensors(const ModelSpec& model) {
 }
 
 // Tables with a row for each token of the vocabulary or each position.
-bool IsTable(const Tensor& tensor) {
+bool IsTable(const ParameterTensor& tensor) {
   return absl::StartsWith(tensor.name, "embedding.") ||
          absl::StartsWith(tensor.name, "lm_head.");
 }
 
 }  // namespace
 
-int64_t Tensor::elements() const {
+int64_t ParameterTensor::elements() const {
   int64_t product = copies;
   for (const int64_t extent : shape) product *= extent;
   return product;
 }
 
-int64_t Tensor::active_elements() const { return elements() / copies * active; }
+int64_t ParameterTensor::active_elements() const {
+  return elements() / copies * active;
+}
 
-int64_t TensorGroup::elements() const {
+int64_t ParameterGroup::elements() const {
   int64_t sum = 0;
-  for (const Tensor& tensor : tensors) sum += tensor.elements();
+  for (const ParameterTensor& tensor : tensors) sum += tensor.elements();
   return sum;
 }
 
-int64_t TensorGroup::active_elements() const {
+int64_t ParameterGroup::active_elements() const {
   int64_t sum = 0;
-  for (const Tensor& tensor : tensors) sum += tensor.active_elements();
+  for (const ParameterTensor& tensor : tensors) sum += tensor.active_elements();
   return sum;
 }
 
@@ -216,21 +219,21 @@ Parameters CountParameters(const ModelSpec& model) {
   }
   Parameters result;
   const auto add = [&](absl::string_view name, int64_t layers,
-                       std::vector<Tensor> tensors) {
+                       std::vector<ParameterTensor> tensors) {
     if (layers == 0 || tensors.empty()) return;
     result.groups.push_back({std::string(name), layers, std::move(tensors)});
   };
-  add("embedding", 1, EmbeddingTensors(model));
-  add("layer", model.layers - expert_layers, LayerTensors(model, false));
+  add("embedding", 1, ParametersOfEmbedding(model));
+  add("layer", model.layers - expert_layers, ParametersOfLayer(model, false));
   if (model.experts) {
-    add("expert layer", expert_layers, LayerTensors(model, true));
+    add("expert layer", expert_layers, ParametersOfLayer(model, true));
   }
-  add("head", 1, HeadTensors(model));
+  add("head", 1, ParametersOfHead(model));
 
-  for (const TensorGroup& group : result.groups) {
+  for (const ParameterGroup& group : result.groups) {
     result.total += group.layers * group.elements();
     result.active += group.layers * group.active_elements();
-    for (const Tensor& tensor : group.tensors) {
+    for (const ParameterTensor& tensor : group.tensors) {
       if (IsTable(tensor)) result.embedding += tensor.elements();
     }
   }
@@ -239,8 +242,8 @@ Parameters CountParameters(const ModelSpec& model) {
 
 int64_t LayerParameters(const ModelSpec& model, int64_t layer) {
   assert(0 <= layer && layer < model.layers);
-  TensorGroup group;
-  group.tensors = LayerTensors(model, model.IsExpertLayer(layer));
+  ParameterGroup group;
+  group.tensors = ParametersOfLayer(model, model.IsExpertLayer(layer));
   return group.elements();
 }
 

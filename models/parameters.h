@@ -17,7 +17,7 @@
 
 namespace models {
 
-struct Tensor {
+struct ParameterTensor {
   std::string name;            // "attention.query.weight"
   std::vector<int64_t> shape;  // [outputs, inputs] or [width]
   int64_t copies = 1;          // alike in one layer: its routed experts
@@ -28,17 +28,17 @@ struct Tensor {
 };
 
 // Tensors that repeat as one: a kind of layer, or what stands before and after.
-struct TensorGroup {
-  std::string name;             // "embedding", "layer", "expert layer", "head"
-  int64_t layers = 1;           // how many there are
-  std::vector<Tensor> tensors;  // of one
+struct ParameterGroup {
+  std::string name;    // "embedding", "layer", "expert layer", "head"
+  int64_t layers = 1;  // how many there are
+  std::vector<ParameterTensor> tensors;  // of one
 
   int64_t elements() const;  // of one
   int64_t active_elements() const;
 };
 
 struct Parameters {
-  std::vector<TensorGroup> groups;  // in the order the data flows
+  std::vector<ParameterGroup> groups;  // in the order the data flows
   int64_t total = 0;
   // Rows of the vocabulary and of learned positions: embedding and LM head.
   int64_t embedding = 0;

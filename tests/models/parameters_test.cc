@@ -26,8 +26,8 @@ ModelSpec Llama2With70B() {
   return model;
 }
 
-int64_t ElementsOf(const TensorGroup& group, absl::string_view name) {
-  for (const Tensor& tensor : group.tensors) {
+int64_t ElementsOf(const ParameterGroup& group, absl::string_view name) {
+  for (const ParameterTensor& tensor : group.tensors) {
     if (tensor.name == name) return tensor.elements();
   }
   return -1;
@@ -36,7 +36,7 @@ int64_t ElementsOf(const TensorGroup& group, absl::string_view name) {
 TEST(Parameters, OfLlama2With70BTensorByTensor) {
   const Parameters parameters = CountParameters(Llama2With70B());
   ASSERT_EQ(parameters.groups.size(), 3u);
-  const TensorGroup& layer = parameters.groups[1];
+  const ParameterGroup& layer = parameters.groups[1];
   EXPECT_EQ(layer.layers, 80);
   // 8192 · 8192; 8 key-value heads of 128: 8192 · 1024; 8192 · 28672.
   EXPECT_EQ(ElementsOf(layer, "attention.query.weight"), 67'108'864);
