@@ -1,0 +1,82 @@
+#include "scenarios/run.h"
+
+#include <set>
+#include <utility>
+
+namespace scenarios {
+namespace {
+
+// CUDA context, cuBLAS handles and kernels of PyTorch on a data-centre GPU:
+// nvidia-smi shows 450-550 MiB before the first tensor (PyTorch forum and
+// issue tracker reports for A100 and H100, CUDA 11-12).
+constexpr sim::Bytes kContextBytes = sim::MiB(500);
+
+// NCCL allocates for each communicator and channel one 4 MiB Simple buffer and
+// the LL and LL128 buffers beside it (NCCL_BUFFSIZE default; src/init.cc of
+// NCCL 2.18): about 10 MiB for each peer of a ring direction; 16 channels.
+constexpr sim::Bytes kCommunicatorBytes = sim::MiB(160);
+
+sim::Bytes CommunicatorBytes(const hardware::LoweredStep& lowered) {
+  // Both ends of a pipeline's channels share one communicator.
+  std::set<models::Axis> communicators;
+  for (const models::Axis axis : lowered.axes) {
+    communicators.insert(
+        axis >= models::Axis::kForwardIn ? models::Axis::kForwardIn : axis);
+  }
+  return kCommunicatorBytes * static_cast<int64_t>(communicators.size());
+}
+
+std::vector<RecordedRank> RecordedOf(const Outcome& outcome) {
+  std::vector<RecordedRank> ranks;
+  const sim::Program& program = outcome.program();
+  std::vector<uint32_t> of_script(program.scripts.size(), 0);
+  for (const sim::ScriptId script : program.script) {
+    ++of_script[sim::Row(script)];
+  }
+  for (size_t row = 0; row < program.script.size(); ++row) {
+    const auto rank = sim::AsId<sim::RankId>(row);
+    if (outcome.timeline.start(rank).empty()) continue;
+    const size_t script = sim::Row(program.script[rank]);
+    ranks.push_back(
+        {.rank = rank,
+         .number = static_cast<int64_t>(
+             outcome.folded ? sim::Row(outcome.folding.representative[rank])
+                            : row),
+         .stage = static_cast<int64_t>(script),
+         .stands_for = outcome.folded ? outcome.folding.multiplicity[rank]
+                                      : of_script[script]});
+  }
+  return ranks;
+}
+
+}  // namespace
+
+absl::StatusOr<Outcome> Execute(const Inputs& inputs,
+                                const RunOptions& options) {
+  Outcome outcome{
+      .lowered = hardware::LowerTraining(inputs.model, inputs.training,
+                                         inputs.cost, inputs.cluster),
+      .folding = {},
+      .folded = !options.unfold,
+      .timeline = {},
+      .ranks = {},
+      .memory = {},
+      .context = kContextBytes,
+      .communicators = {}};
+  if (outcome.folded) outcome.folding = sim::Fold(outcome.lowered.program);
+  absl::StatusOr<sim::Timeline> timeline = sim::Simulate(
+      outcome.program(), outcome.folded ? sim::Record::kEveryRank
+                                        : sim::Record::kFirstOfEachScript);
+  if (!timeline.ok()) return timeline.status();
+  outcome.timeline = *std::move(timeline);
+  outcome.ranks = RecordedOf(outcome);
+  const sim::Program& program = outcome.lowered.program;
+  for (const sim::Script& script : program.scripts) {
+    outcome.memory.push_back(sim::Replay(script, program.holders.size(),
+                                         {.curve = options.memory_curve}));
+  }
+  outcome.communicators = CommunicatorBytes(outcome.lowered);
+  return outcome;
+}
+
+}  // namespace scenarios

@@ -1,0 +1,58 @@
+// Runs a checked question: lower, fold, simulate, replay memory.
+//
+//   absl::StatusOr<Inputs> inputs = Load("llama3-70b.textproto");
+//   Outcome outcome = Execute(*inputs).value();
+//   outcome.timeline.makespan;
+//
+// Only loading can fail on a user's account; Execute fails only if a program
+// deadlocks, which is a fault of a schedule.
+#ifndef SCENARIOS_RUN_H_
+#define SCENARIOS_RUN_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "hardware/lowering.h"
+#include "scenarios/inputs.h"
+#include "sim/engine.h"
+#include "sim/fold.h"
+#include "sim/ledger.h"
+
+namespace scenarios {
+
+// A rank whose times were recorded, and how many ranks it speaks for.
+struct RecordedRank {
+  sim::RankId rank;    // in Outcome::program()
+  int64_t number = 0;  // of the unfolded program
+  int64_t stage = 0;   // its pipeline stage, and its script
+  uint32_t stands_for = 1;
+};
+
+struct Outcome {
+  hardware::LoweredStep lowered;
+  sim::Folding folding;  // empty when every rank was simulated
+  bool folded = true;
+  sim::Timeline timeline;
+  std::vector<RecordedRank> ranks;  // by stage, then number
+  std::vector<sim::Ledger> memory;  // by stage
+  // Outside the framework's allocator, on each rank: CUDA context and the
+  // buffers of NCCL communicators.
+  sim::Bytes context, communicators;
+
+  const sim::Program& program() const {
+    return folded ? folding.program : lowered.program;
+  }
+};
+
+struct RunOptions {
+  bool unfold = false;        // simulate every rank
+  bool memory_curve = false;  // keep each stage's curve, for a trace
+};
+
+absl::StatusOr<Outcome> Execute(const Inputs& inputs,
+                                const RunOptions& options = {});
+
+}  // namespace scenarios
+
+#endif  // SCENARIOS_RUN_H_
