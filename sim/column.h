@@ -34,6 +34,9 @@ constexpr Id AsId(size_t row) {
 template <class Id, class T>
 class Column {
  public:
+  using value_type = T;
+  using const_iterator = typename std::vector<T>::const_iterator;
+
   Column() = default;
   explicit Column(size_t size, T value = T()) : rows_(size, value) {}
 

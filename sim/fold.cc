@@ -1,5 +1,6 @@
 #include "sim/fold.h"
 
+#include <algorithm>
 #include <span>
 #include <utility>
 #include <vector>
@@ -67,35 +68,23 @@ class Partition {
     classes_ = numbering.size();
   }
 
-  // The ranks, by class and then by number.
-  std::vector<uint32_t> RanksByClass() const {
-    std::vector<uint32_t> next(classes_ + 1);
-    for (const uint32_t c : rank_class_) ++next[c + 1];
-    for (size_t c = 0; c < classes_; ++c) next[c + 1] += next[c];
-    std::vector<uint32_t> order(ranks_);
-    for (size_t rank = 0; rank < ranks_; ++rank) {
-      order[next[rank_class_[rank]]++] = static_cast<uint32_t>(rank);
-    }
-    return order;
-  }
-
   // Groups are of one class if as many ranks of each class meet there, on the
   // same axes.
   void NumberGroups() {
     std::vector<uint32_t> words(seats_begin_.back());
     std::vector<uint32_t> next(seats_begin_.begin(), seats_begin_.end() - 1);
-    for (const uint32_t rank : RanksByClass()) {
-      for (size_t axis = 0; axis < axes_; ++axis) {
-        const GroupId group = program_.groups[rank * axes_ + axis];
-        if (group == kNoGroup) continue;
-        words[next[Row(group)]++] =
-            static_cast<uint32_t>(rank_class_[rank] * axes_ + axis);
-      }
+    for (size_t row = 0; row < program_.groups.size(); ++row) {
+      const GroupId group = program_.groups[row];
+      if (group == kNoGroup) continue;
+      words[next[Row(group)]++] =
+          static_cast<uint32_t>(rank_class_[row / axes_] * axes_ + row % axes_);
     }
     Numbering numbering;
     for (size_t row = 0; row < group_class_.size(); ++row) {
-      group_class_[row] = numbering(std::span(words).subspan(
-          seats_begin_[row], seats_begin_[row + 1] - seats_begin_[row]));
+      const std::span<uint32_t> seats = std::span(words).subspan(
+          seats_begin_[row], seats_begin_[row + 1] - seats_begin_[row]);
+      std::ranges::sort(seats);
+      group_class_[row] = numbering(seats);
     }
   }
 

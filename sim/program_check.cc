@@ -90,6 +90,7 @@ class ScriptCheck {
   absl::Status CheckMemory() const {
     absl::flat_hash_map<BufferId, bool> held;
     size_t last = 0;
+    bool last_frees = false;
     for (const MemoryStep& step : script_.memory) {
       const size_t task = Row(step.task);
       if (task >= script_.tasks.size()) {
@@ -97,7 +98,12 @@ class ScriptCheck {
                       " of ", script_.tasks.size());
       }
       if (task < last) return At(task, "memory step after a later task's");
+      const bool frees = step.bytes == Bytes(0);
+      if (task == last && last_frees && !frees) {
+        return At(task, "allocates after it frees");
+      }
       last = task;
+      last_frees = frees;
       if (Row(step.holder) >= program_.holders.size()) {
         return At(task, absl::StrCat("has no holder ", Row(step.holder)));
       }
@@ -105,7 +111,7 @@ class ScriptCheck {
         return At(task, absl::StrCat("allocates ", step.bytes.count(), " B"));
       }
       const size_t buffer = Row(step.buffer);
-      if (step.bytes > Bytes(0)) {
+      if (!frees) {
         if (held.emplace(step.buffer, true).second) continue;
         return At(task, absl::StrCat("allocates buffer ", buffer, " again"));
       }

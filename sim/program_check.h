@@ -21,8 +21,8 @@ namespace sim {
 //    call pending in each group;
 //  - durations and issue times are from 0 to kLongestTask, and a task takes at
 //    most 1024 parts of 1024 of a resource, none unless it communicates;
-//  - memory steps are in the order of their tasks; a buffer is allocated once,
-//    and freed at most once, after that;
+//  - memory steps are in the order of their tasks, a task's allocations before
+//    its frees; a buffer is allocated once, and freed at most once, after that;
 //  - a group's members are the ranks whose rows name it.
 // Otherwise the first breach, by script, task, rank, group.
 //
