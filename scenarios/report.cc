@@ -1,0 +1,258 @@
+#include "scenarios/report.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "models/parameters.h"
+#include "scenarios/breakdown.h"
+
+namespace scenarios {
+namespace {
+
+double Count(int64_t n) { return static_cast<double>(n); }
+
+// Dense peak that utilisation is measured against: the tensor cores' at the
+// precision of the linear layers.
+double PeakFlops(const Inputs& inputs) {
+  using models::DType;
+  DType dtype = DType::kBf16;
+  switch (inputs.training.precision) {
+    case models::Precision::kFp32:
+      dtype = DType::kFp32;
+      break;
+    case models::Precision::kTf32:
+      dtype = DType::kTf32;
+      break;
+    case models::Precision::kFp16:
+      dtype = DType::kFp16;
+      break;
+    case models::Precision::kBf16:
+      break;
+    case models::Precision::kFp8:
+      dtype = DType::kFp8;
+      break;
+  }
+  return inputs.cost.gpu.peak[dtype].count();
+}
+
+void SummarizeSpeed(const Inputs& inputs, const Outcome& outcome,
+                    Report* report) {
+  const double seconds = sim::InSeconds(outcome.timeline.makespan);
+  const auto gpus = Count(inputs.training.split.ranks());
+  const double tokens = Count(inputs.training.global_batch) *
+                        Count(inputs.training.sequence_length);
+  const double peak = PeakFlops(inputs);
+  const double model = outcome.lowered.model_flops.count() / seconds / gpus;
+  const double hardware =
+      outcome.lowered.hardware_flops.count() / seconds / gpus;
+  report->set_step_seconds(seconds);
+  report->set_tokens_per_second(tokens / seconds);
+  report->set_tokens_per_second_per_gpu(tokens / seconds / gpus);
+  report->set_tflops_per_second_per_gpu(model * 1e-12);
+  report->set_peak_tflops_per_second(peak * 1e-12);
+  report->set_mfu(model / peak);
+  report->set_hfu(hardware / peak);
+}
+
+std::string Ends(const std::vector<models::Chunk>& chunks) {
+  std::vector<std::string> ends;
+  for (const models::Chunk& chunk : chunks) {
+    if (chunk.embedding) ends.push_back("embedding");
+    if (chunk.head) ends.push_back("head");
+  }
+  return absl::StrJoin(ends, ", ");
+}
+
+// Parts of the step, mean over all ranks, and each stage's.
+void SummarizeParts(const Inputs& inputs, const Outcome& outcome,
+                    Report* report) {
+  const auto chunks = models::ChunksOf(inputs.model, inputs.training.split);
+  const models::RankShape shape(inputs.model, inputs.training);
+  sim::Column<Part, double> total(kParts, 0.0);
+  double recompute = 0, ranks = 0;
+  for (const RecordedRank& rank : outcome.ranks) {
+    const Breakdown breakdown = BreakDown(outcome, rank);
+    const double weight = rank.stands_for;
+    ranks += weight;
+    double busy = 0, exposed = 0;
+    for (int row = 0; row < kParts; ++row) {
+      const auto part = static_cast<Part>(row);
+      const double seconds = sim::InSeconds(breakdown.parts[part]);
+      total[part] += seconds * weight;
+      if (part <= Part::kSlowed) busy += seconds;
+      if (part > Part::kSlowed && part < Part::kBubble) exposed += seconds;
+    }
+    recompute += sim::InSeconds(breakdown.recompute) * weight;
+    const auto stage = static_cast<size_t>(rank.stage);
+    StageOfPipeline* row = report->add_stages();
+    row->set_stage(rank.stage);
+    row->set_ranks(rank.stands_for);
+    int64_t layers = 0;
+    double parameters = 0;
+    for (const models::Chunk& chunk : chunks[stage]) {
+      layers += chunk.layers;
+      parameters += Count(shape.ParametersOf(chunk));
+    }
+    row->set_layers(layers);
+    row->set_ends(Ends(chunks[stage]));
+    row->set_parameters(parameters);
+    row->set_busy_seconds(busy);
+    row->set_exposed_seconds(exposed);
+    row->set_bubble_seconds(sim::InSeconds(breakdown.parts[Part::kBubble]));
+    row->set_peak_gib(sim::InGiB(PeakOf(outcome, stage)));
+  }
+  const double step = report->step_seconds();
+  for (int row = 0; row < kParts; ++row) {
+    const auto part = static_cast<Part>(row);
+    PartOfStep* line = report->add_parts();
+    line->set_part(std::string(NameOf(part)));
+    line->set_seconds(total[part] / ranks);
+    line->set_share(total[part] / ranks / step);
+  }
+  report->set_recompute_seconds(recompute / ranks);
+}
+
+void SummarizeMemory(const Inputs& inputs, const Outcome& outcome,
+                     Memory* memory) {
+  size_t fullest = 0;
+  for (size_t stage = 0; stage < outcome.memory.size(); ++stage) {
+    if (PeakOf(outcome, stage) > PeakOf(outcome, fullest)) fullest = stage;
+  }
+  const sim::Ledger& ledger = outcome.memory[fullest];
+  const sim::Program& program = outcome.program();
+  memory->set_capacity_gib(sim::InGiB(inputs.cost.gpu.memory_capacity));
+  memory->set_peak_gib(sim::InGiB(PeakOf(outcome, fullest)));
+  memory->set_allocated_gib(sim::InGiB(ledger.allocated.bytes));
+  memory->set_reserved_gib(sim::InGiB(ledger.reserved.bytes));
+  memory->set_context_gib(sim::InGiB(outcome.context));
+  memory->set_communicators_gib(sim::InGiB(outcome.communicators));
+  memory->set_stage(static_cast<int64_t>(fullest));
+  for (const RecordedRank& rank : outcome.ranks) {
+    if (rank.stage != static_cast<int64_t>(fullest)) continue;
+    const sim::Script& script = program.scripts[program.script[rank.rank]];
+    const sim::TaskId task = ledger.allocated.task;
+    memory->set_rank(rank.number);
+    if (script.tasks.empty()) break;
+    memory->set_moment(absl::StrCat(program.labels[script.tasks[task].label],
+                                    ", microbatch ", script.tasks[task].pass));
+    memory->set_moment_seconds(sim::InSeconds(
+        outcome.timeline.start(rank.rank)[sim::Row(task)].since_start));
+    break;
+  }
+  for (size_t holder = 0; holder < program.holders.size(); ++holder) {
+    const auto id = sim::AsId<sim::HolderId>(holder);
+    if (ledger.held[id] <= sim::Bytes(0)) continue;
+    HeldMemory* held = memory->add_held();
+    held->set_name(program.holders[id]);
+    held->set_gib(sim::InGiB(ledger.held[id]));
+  }
+  for (const sim::LiveBuffer& buffer : ledger.largest) {
+    HeldMemory* largest = memory->add_largest();
+    largest->set_name(program.holders[buffer.holder]);
+    largest->set_gib(sim::InGiB(buffer.bytes));
+  }
+}
+
+constexpr double kSecondsPerDay = 86400, kSecondsPerHour = 3600;
+
+// The compute-optimal model of a budget: C = 6 N D with D = 20 N (Hoffmann et
+// al. 2022, approach 1 and table 3), at this run's FLOP/s.
+void SummarizeHorizon(const Inputs& inputs, Report* report) {
+  const Horizon& asked = inputs.horizon;
+  HorizonOfRun* horizon = report->mutable_horizon();
+  const double gpus = Count(report->gpus());
+  if (asked.tokens) {
+    const double seconds = *asked.tokens / report->tokens_per_second();
+    const double hours = gpus * seconds / kSecondsPerHour;
+    horizon->set_tokens(*asked.tokens);
+    horizon->set_steps(seconds / report->step_seconds());
+    horizon->set_days(seconds / kSecondsPerDay);
+    horizon->set_gpu_hours(hours);
+    horizon->set_usd(hours * asked.gpu_hour_usd.value_or(0));
+    horizon->set_energy_mwh(hours * inputs.cost.gpu.power_watts *
+                            asked.power_usage_effectiveness * 1e-6);
+  }
+  if (asked.budget_usd && asked.gpu_hour_usd) {
+    const double gpu_seconds =
+        *asked.budget_usd / *asked.gpu_hour_usd * kSecondsPerHour;
+    const double flops =
+        gpu_seconds * report->tflops_per_second_per_gpu() * 1e12;
+    horizon->set_budget_tokens(gpu_seconds *
+                               report->tokens_per_second_per_gpu());
+    horizon->set_compute_optimal_parameters(std::sqrt(flops / 120));
+  }
+}
+
+}  // namespace
+
+sim::Bytes PeakOf(const Outcome& outcome, size_t stage) {
+  return outcome.memory[stage].reserved.bytes + outcome.context +
+         outcome.communicators;
+}
+
+bool Fits(const Inputs& inputs, const Outcome& outcome) {
+  for (size_t stage = 0; stage < outcome.memory.size(); ++stage) {
+    if (PeakOf(outcome, stage) > inputs.cost.gpu.memory_capacity) return false;
+  }
+  return true;
+}
+
+std::string DescribeSplit(const models::Split& split) {
+  std::vector<std::string> parts;
+  if (split.tensor > 1) {
+    parts.push_back(
+        absl::StrCat("tp ", split.tensor, split.sequence ? " sp" : ""));
+  }
+  if (split.context > 1) parts.push_back(absl::StrCat("cp ", split.context));
+  if (split.pipeline > 1) {
+    parts.push_back(absl::StrCat("pp ", split.pipeline,
+                                 split.virtual_stages > 1
+                                     ? absl::StrCat(" x ", split.virtual_stages)
+                                     : "",
+                                 " ", split.schedule));
+  }
+  parts.push_back(absl::StrCat("dp ", split.data));
+  if (split.zero > 0) parts.push_back(absl::StrCat("zero ", split.zero));
+  if (split.zero == 3 && split.shard_group > 0) {
+    parts.push_back(absl::StrCat("shards of ", split.shard_group));
+  }
+  return absl::StrJoin(parts, " · ");
+}
+
+std::string DescribeBatch(const models::TrainingSpec& training) {
+  return absl::StrCat(training.global_batch, " sequences of ",
+                      training.sequence_length, " tokens, ",
+                      training.microbatches(), " microbatches of ",
+                      training.micro_batch);
+}
+
+Report Summarize(const Inputs& inputs, const Outcome& outcome) {
+  Report report;
+  report.set_scenario(inputs.name);
+  report.set_model(inputs.model.name);
+  report.set_parameters(Count(models::CountParameters(inputs.model).total));
+  report.set_cluster(
+      absl::StrCat(inputs.cluster.name, " x ", inputs.cluster.nodes));
+  report.set_gpu(inputs.cost.gpu.name);
+  report.set_gpus(inputs.training.split.ranks());
+  report.set_profile(inputs.profile);
+  report.set_split(DescribeSplit(inputs.training.split));
+  report.set_batch(DescribeBatch(inputs.training));
+  report.set_precision(
+      absl::StrCat(models::NameOf(inputs.training.precision), ", ",
+                   models::NameOf(inputs.training.optimizer), ", recompute ",
+                   models::NameOf(inputs.training.recompute)));
+  report.set_fits(Fits(inputs, outcome));
+  SummarizeSpeed(inputs, outcome, &report);
+  SummarizeParts(inputs, outcome, &report);
+  SummarizeMemory(inputs, outcome, report.mutable_memory());
+  SummarizeHorizon(inputs, &report);
+  report.set_simulated_ranks(outcome.program().script.size());
+  report.set_completions(outcome.timeline.completions);
+  return report;
+}
+
+}  // namespace scenarios
