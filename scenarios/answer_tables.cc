@@ -96,13 +96,13 @@ std::string ToCsv(std::span<const Report> reports) {
   const std::vector<std::vector<Figure>> all = FiguresOfAll(reports);
   std::vector<std::string> cells = {"figure", "unit"};
   for (const Report& report : reports) cells.push_back(report.scenario());
-  std::string out = sim::CsvRow(cells);
+  std::string out = sim::CsvLine(cells);
   for (const Line& line : LinesOf(all)) {
     cells = {line.key, std::string(line.unit)};
     for (const Figure* figure : line.figures) {
       cells.push_back(figure == nullptr ? "" : figure->value);
     }
-    out += sim::CsvRow(cells);
+    out += sim::CsvLine(cells);
   }
   return out;
 }

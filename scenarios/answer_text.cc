@@ -14,12 +14,13 @@ namespace {
 
 // 129101 as "129,101".
 std::string Grouped(double number) {
-  std::string digits = absl::StrFormat("%.0f", number);
-  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0;
-       at -= 3) {
-    digits.insert(static_cast<size_t>(at), ",");
+  const std::string digits = absl::StrFormat("%.0f", number);
+  std::string grouped;
+  for (size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) grouped += ',';
+    grouped += digits[i];
   }
-  return digits;
+  return grouped;
 }
 
 // Seconds in the unit that reads best.
@@ -91,8 +92,8 @@ void Parts(const Report& r, std::string* out) {
 
 void Stages(const Report& r, std::string* out) {
   if (r.stages_size() < 2) return;
-  absl::StrAppend(out,
-                  "\nstage  ranks  layers     busy  exposed   bubble  memory\n");
+  absl::StrAppend(
+      out, "\nstage  ranks  layers     busy  exposed   bubble  memory\n");
   for (const StageOfPipeline& s : r.stages()) {
     const double step = r.step_seconds();
     absl::StrAppendFormat(

@@ -24,7 +24,8 @@ constexpr FigureRow kRows[] = {
     {"split", "split", "", "how ranks divide the work"},
     {"batch", "batch", "", "global batch and how it is cut"},
     {"precision", "precision", "", "of matrix products, optimizer, recompute"},
-    {"fits", "fits", "", "whether the fullest rank's memory is within its GPU's"},
+    {"fits", "fits", "",
+     "whether the fullest rank's memory is within its GPU's"},
     {"step_seconds", "step", "s",
      "from the first kernel of a step to the end of its last, on any rank"},
     {"tokens_per_second", "tokens/s", "tokens/s",
@@ -132,8 +133,8 @@ class Walk {
         }
       } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
         if (reflection->HasField(message, field)) {
-          Visit(reflection->GetMessage(message, field),
-                absl::StrCat(key, "."), absl::StrCat(plain_key, "."), false);
+          Visit(reflection->GetMessage(message, field), absl::StrCat(key, "."),
+                absl::StrCat(plain_key, "."), false);
         }
       } else {
         Leaf(message, *reflection, field, key, plain_key);

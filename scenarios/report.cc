@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "models/parameters.h"
 #include "scenarios/breakdown.h"
+#include "scenarios/ways_out.h"
 
 namespace scenarios {
 namespace {
@@ -250,6 +251,9 @@ Report Summarize(const Inputs& inputs, const Outcome& outcome) {
   SummarizeParts(inputs, outcome, &report);
   SummarizeMemory(inputs, outcome, report.mutable_memory());
   SummarizeHorizon(inputs, &report);
+  if (!report.fits()) {
+    for (WayOut& way : WaysOut(inputs)) *report.add_ways_out() = std::move(way);
+  }
   report.set_simulated_ranks(outcome.program().script.size());
   report.set_completions(outcome.timeline.completions);
   return report;

@@ -1,0 +1,131 @@
+#include "scenarios/ways_out.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "models/schedules/schedule.h"
+#include "scenarios/run.h"
+
+namespace scenarios {
+namespace {
+
+using models::Split;
+using models::TrainingSpec;
+
+// A change in place; the text that --set takes, or nothing if it does not
+// apply.
+struct Change {
+  std::optional<std::string> (*make)(const models::ModelSpec& model,
+                                     TrainingSpec* training);
+};
+
+std::optional<std::string> RecomputeSelective(const models::ModelSpec&,
+                                              TrainingSpec* t) {
+  if (t->recompute != models::Recompute::kNone) return std::nullopt;
+  t->recompute = models::Recompute::kSelective;
+  return "training.recompute=SELECTIVE";
+}
+
+std::optional<std::string> RecomputeFull(const models::ModelSpec&,
+                                         TrainingSpec* t) {
+  if (t->recompute == models::Recompute::kFull && t->recompute_layers == 0) {
+    return std::nullopt;
+  }
+  t->recompute = models::Recompute::kFull;
+  t->recompute_layers = 0;
+  return "training.recompute=FULL";
+}
+
+std::optional<std::string> RaiseZero(TrainingSpec* t, int zero) {
+  if (t->split.zero >= zero || t->split.data * t->split.context == 1) {
+    return std::nullopt;
+  }
+  t->split.zero = zero;
+  return absl::StrCat("training.parallel.zero=", zero);
+}
+std::optional<std::string> ZeroOne(const models::ModelSpec&, TrainingSpec* t) {
+  return RaiseZero(t, 1);
+}
+std::optional<std::string> ZeroThree(const models::ModelSpec&,
+                                     TrainingSpec* t) {
+  if (t->split.pipeline > 1) return std::nullopt;
+  return RaiseZero(t, 3);
+}
+
+std::optional<std::string> HalveMicroBatch(const models::ModelSpec&,
+                                           TrainingSpec* t) {
+  if (t->micro_batch % 2 != 0) return std::nullopt;
+  t->micro_batch /= 2;
+  return absl::StrCat("training.micro_batch=", t->micro_batch);
+}
+
+// More tensor-parallel ranks out of the data-parallel ones.
+std::optional<std::string> DoubleTensor(const models::ModelSpec& model,
+                                        TrainingSpec* t) {
+  Split& split = t->split;
+  if (model.linear_stack || split.data % 2 != 0 ||
+      model.heads % (split.tensor * 2) != 0 || split.tensor * 2 > 8) {
+    return std::nullopt;
+  }
+  split.tensor *= 2;
+  split.data /= 2;
+  return absl::StrCat("training.parallel.tensor=", split.tensor);
+}
+
+std::optional<std::string> DoublePipeline(const models::ModelSpec& model,
+                                          TrainingSpec* t) {
+  Split& split = t->split;
+  const int64_t chunks = split.pipeline * 2 * split.virtual_stages;
+  if (split.data % 2 != 0 || split.zero == 3 || !split.chunk_layers.empty() ||
+      model.layers % chunks != 0) {
+    return std::nullopt;
+  }
+  split.pipeline *= 2;
+  split.data /= 2;
+  return absl::StrCat("training.parallel.pipeline=", split.pipeline);
+}
+
+constexpr Change kChanges[] = {
+    {RecomputeSelective}, {ZeroOne},   {HalveMicroBatch}, {DoubleTensor},
+    {DoublePipeline},     {ZeroThree}, {RecomputeFull}};
+
+void Try(const Inputs& inputs, const std::string& change,
+         std::vector<WayOut>* ways) {
+  const absl::StatusOr<Outcome> outcome = Execute(inputs);
+  if (!outcome.ok() || !Fits(inputs, *outcome)) return;
+  sim::Bytes peak;
+  for (size_t stage = 0; stage < outcome->memory.size(); ++stage) {
+    peak = std::max(peak, PeakOf(*outcome, stage));
+  }
+  WayOut way;
+  way.set_change(change);
+  way.set_peak_gib(sim::InGiB(peak));
+  way.set_step_seconds(sim::InSeconds(outcome->timeline.makespan));
+  ways->push_back(std::move(way));
+}
+
+}  // namespace
+
+std::vector<WayOut> WaysOut(const Inputs& inputs) {
+  std::vector<WayOut> ways;
+  for (const Change& change : kChanges) {
+    Inputs changed = inputs;
+    const auto text = change.make(inputs.model, &changed.training);
+    if (!text) continue;
+    Try(changed, *text, &ways);
+    if (change.make == RecomputeFull) continue;
+    const auto recompute = RecomputeFull(inputs.model, &changed.training);
+    if (recompute)
+      Try(changed, absl::StrCat(*text, " --set ", *recompute), &ways);
+  }
+  std::stable_sort(ways.begin(), ways.end(),
+                   [](const WayOut& a, const WayOut& b) {
+                     return a.step_seconds() < b.step_seconds();
+                   });
+  if (ways.size() > 5) ways.resize(5);
+  return ways;
+}
+
+}  // namespace scenarios
