@@ -198,7 +198,10 @@ absl::Status CheckFields(const Transformer& t, FieldError error) {
     if (!s.ok()) return s;
   }
   if (RoughParameters(t) > kMostParameters) {
-    return error("layers", "the model has more than 1e15 parameters");
+    return error(
+        "layers",
+        "the model has more than 1e15 parameters; give fewer layers or "
+        "a smaller width");
   }
   return absl::OkStatus();
 }
