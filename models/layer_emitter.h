@@ -111,6 +111,8 @@ class LayerEmitter {
   LayerTensors StackForward(TensorId input, TensorId weights);
   TensorId StackBackward(const LayerTensors& kept, TensorId gradient,
                          TensorId weights);
+  HeadTensors StackHeadForward(TensorId input, TensorId weights);
+  TensorId StackHeadBackward(const HeadTensors& kept, TensorId weights);
 
   // Attention (attention_layer.cc).
   void AttentionForward(LayerTensors* t, TensorId weights);

@@ -1,6 +1,6 @@
-// A stack of square linear layers and nothing else: y = x W, layer by layer.
-// The whole training cost is 6 · tokens · parameters FLOPs, less the input
-// gradient of the first layer.
+// A stack of square linear layers and nothing else: y = x W, layer by layer,
+// then perhaps one of another width. The whole training cost is 6 · tokens ·
+// parameters FLOPs, less the input gradient of the first layer.
 #include "models/layer_emitter.h"
 
 namespace models {
@@ -12,6 +12,15 @@ Linear Square(int64_t width) {
           .weight_gradient = "linear wgrad",
           .in = width,
           .out = width,
+          .quantise_input = true};
+}
+
+Linear Output(const ModelSpec& model) {
+  return {.name = "output",
+          .data_gradient = "output dgrad",
+          .weight_gradient = "output wgrad",
+          .in = model.hidden,
+          .out = model.linear_outputs,
           .quantise_input = true};
 }
 
@@ -32,6 +41,23 @@ TensorId LayerEmitter::StackBackward(const LayerTensors& kept,
     return gradient;
   }
   return ColumnBackward(linear, kept.input, gradient, weights);
+}
+
+LayerEmitter::HeadTensors LayerEmitter::StackHeadForward(TensorId input,
+                                                         TensorId weights) {
+  HeadTensors t{.input = input, .norm = input};
+  if (model_.linear_outputs > 0) {
+    t.logits = Column(Output(model_), input, weights, Holder::kLogits);
+  }
+  return t;
+}
+
+// The loss and its gradient are not part of the stack: the gradient is given.
+TensorId LayerEmitter::StackHeadBackward(const HeadTensors& t,
+                                         TensorId weights) {
+  const TensorId gradient = b_.Input();
+  if (model_.linear_outputs == 0) return gradient;
+  return ColumnBackward(Output(model_), t.norm, gradient, weights);
 }
 
 }  // namespace models

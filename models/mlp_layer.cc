@@ -206,6 +206,7 @@ LayerTensors LayerEmitter::Recomputed(const LayerTensors& kept,
       } else {
         MaterialisedCore(&t);
       }
+      t.context = kept.context;  // the projection after it kept its input
       break;
     case Recompute::kOperators:
       RecomputeOperators(&t, weights);

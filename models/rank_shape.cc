@@ -55,7 +55,8 @@ RankShape::RankShape(const ModelSpec& model, const TrainingSpec& training)
   if (model.linear_stack) {
     q_heads = kv_heads = q_width = kv_width = ffn = vocab = 0;
     layer_parameters = model.hidden * model.hidden;
-    embedding_parameters = head_parameters = tied_head_parameters = 0;
+    embedding_parameters = tied_head_parameters = 0;
+    head_parameters = model.hidden * model.linear_outputs;
     return;
   }
   q_heads = model.heads / tp;

@@ -115,7 +115,7 @@ class ChunkEmitter {
     b_.SetLayer(-1);
     if (!chunk_.head) {
       Message(Axis::kForwardOut, "send activations", x, Holder::kWorkspace);
-    } else if (!model_.linear_stack) {
+    } else {
       head_ = layers_.HeadForward(x, root_);
     }
   }
@@ -135,8 +135,6 @@ class ChunkEmitter {
     if (!chunk_.head) {
       gradient = Message(Axis::kBackwardIn, "receive gradients", kNoTensor,
                          Holder::kWorkspace);
-    } else if (model_.linear_stack) {
-      gradient = b_.Input();
     } else {
       gradient = layers_.HeadBackward(head_, root_);
     }

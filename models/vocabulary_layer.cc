@@ -60,6 +60,7 @@ void LayerEmitter::EmbeddingBackward(TensorId gradient) {
 
 LayerEmitter::HeadTensors LayerEmitter::HeadForward(TensorId input,
                                                     TensorId weights) {
+  if (model_.linear_stack) return StackHeadForward(input, weights);
   HeadTensors t{.input = input, .norm = input};
   if (model_.final_norm) {
     t.norm = NormForward("final norm", input, Holder::kActivations);
@@ -85,6 +86,7 @@ LayerEmitter::HeadTensors LayerEmitter::HeadForward(TensorId input,
 }
 
 TensorId LayerEmitter::HeadBackward(const HeadTensors& t, TensorId weights) {
+  if (model_.linear_stack) return StackHeadBackward(t, weights);
   const int64_t elements = shape_.tokens * shape_.vocab;
   const bool fused = training_.kernels.fused_cross_entropy;
   const TensorId logits =
