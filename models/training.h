@@ -53,7 +53,7 @@ struct Split {
   std::string schedule = "1f1b";  // a row of models/schedules
   // Layers of each chunk in the order the data flows (pipeline ·
   // virtual_stages numbers); empty: even.
-  std::vector<int64_t> chunk_layers;
+  std::vector<int64_t> chunk_layers = {};
   int64_t data = 1;  // >= 1; replicas, without context
   // 0: every rank holds everything; 1: optimizer state sharded over data ranks;
   // 2: and gradients; 3: and weights (FSDP FULL_SHARD).

@@ -1,0 +1,337 @@
+#include "models/training_graph.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "models/data_parallel.h"
+
+namespace models {
+namespace {
+
+// Four layers, GQA, gated MLP.
+ModelSpec SmallLlama() {
+  ModelSpec m;
+  m.name = "small";
+  m.layers = 4;
+  m.hidden = 1024;
+  m.heads = 16;
+  m.kv_heads = 4;
+  m.head_dim = 64;
+  m.ffn_hidden = 2816;
+  m.vocab = 32000;
+  m.gated_mlp = true;
+  m.activation = Activation::kSilu;
+  m.norm = Norm::kRmsNorm;
+  m.norm_bias = false;
+  return m;
+}
+
+// GPT: MHA, plain MLP, biases, learned positions, tied embeddings, dropout.
+ModelSpec SmallGpt() {
+  ModelSpec m;
+  m.name = "gpt";
+  m.layers = 2;
+  m.hidden = 512;
+  m.heads = m.kv_heads = 8;
+  m.head_dim = 64;
+  m.ffn_hidden = 2048;
+  m.vocab = 51200;
+  m.max_positions = 1024;
+  m.positions = Positions::kLearned;
+  m.tied_embeddings = true;
+  m.qkv_bias = m.attention_out_bias = m.mlp_bias = true;
+  return m;
+}
+
+TrainingSpec Training(int64_t sequence, Split split = {}) {
+  TrainingSpec t;
+  t.sequence_length = sequence;
+  t.split = split;
+  t.global_batch = split.data;
+  t.pad_vocab_to = 1;
+  return t;
+}
+
+OpGraph Whole(const ModelSpec& model, const TrainingSpec& training) {
+  return BuildChunk(model, training,
+                    {.first_layer = 0,
+                     .layers = model.layers,
+                     .embedding = true,
+                     .head = true});
+}
+
+double FlopsWhere(const OpGraph& graph, Phase phase, bool attention) {
+  double flops = 0;
+  for (const Op& op : graph.ops) {
+    if (op.kernel() == nullptr || op.phase != phase) continue;
+    if (std::holds_alternative<MemoryBound>(*op.kernel())) continue;
+    if (std::holds_alternative<Attention>(*op.kernel()) == attention) {
+      flops += WorkOf(*op.kernel()).flops.count();
+    }
+  }
+  return flops;
+}
+
+TEST(TrainingGraph, MatrixFlopsAreTheClosedForm) {
+  const ModelSpec m = SmallLlama();
+  const double s = 2048;
+  const OpGraph graph = Whole(m, Training(2048));
+  // A layer's matrices: q h·h, k and v h·h/4 each, out h·h, three of h·ffn; and
+  // the head h·vocab. 2 FLOPs for each weight and token forward, 4 backward.
+  const double h = 1024, ffn = 2816, vocab = 32000;
+  const double weights =
+      4 * (h * h + 2 * h * h / 4 + h * h + 3 * h * ffn) + h * vocab;
+  EXPECT_EQ(FlopsWhere(graph, Phase::kForward, false), 2 * s * weights);
+  EXPECT_EQ(FlopsWhere(graph, Phase::kBackward, false), 4 * s * weights);
+  // Causal pairs s(s+1)/2; two products forward, five in the fused backward.
+  const double pairs = s * (s + 1) / 2;
+  EXPECT_EQ(FlopsWhere(graph, Phase::kForward, true), 4 * 2 * 2 * pairs * h);
+  EXPECT_EQ(FlopsWhere(graph, Phase::kBackward, true), 4 * 5 * 2 * pairs * h);
+}
+
+TEST(TrainingGraph, TensorParallelRanksDivideTheFlops) {
+  const ModelSpec m = SmallLlama();
+  const OpGraph whole = Whole(m, Training(2048));
+  for (const bool sequence : {false, true}) {
+    const OpGraph part =
+        Whole(m, Training(2048, {.tensor = 4, .sequence = sequence}));
+    for (const Phase phase : {Phase::kForward, Phase::kBackward}) {
+      for (const bool attention : {false, true}) {
+        EXPECT_EQ(FlopsWhere(part, phase, attention) * 4,
+                  FlopsWhere(whole, phase, attention));
+      }
+    }
+  }
+}
+
+TEST(TrainingGraph, ContextParallelRanksDivideCausalAttention) {
+  const ModelSpec m = SmallLlama();
+  const double whole =
+      FlopsWhere(Whole(m, Training(8192)), Phase::kForward, true);
+  const double part = FlopsWhere(Whole(m, Training(8192, {.context = 4})),
+                                 Phase::kForward, true);
+  // s/4 causal over itself, then three steps over half of s/4 keys:
+  // (s/4)(s/4+1)/2 + 3·(s/4)(s/8) = s²/8 + s/8, a quarter of s²/2 + s/2.
+  EXPECT_EQ(part * 4, whole);
+}
+
+TEST(TrainingGraph, FullRecomputationRunsTheForwardLayersAgain) {
+  const ModelSpec m = SmallLlama();
+  TrainingSpec t = Training(1024);
+  const OpGraph none = Whole(m, t);
+  t.recompute = Recompute::kFull;
+  const OpGraph full = Whole(m, t);
+  const double head = 2.0 * 1024 * 1024 * 32000;
+  EXPECT_EQ(FlopsWhere(full, Phase::kBackward, false),
+            FlopsWhere(none, Phase::kBackward, false) +
+                FlopsWhere(none, Phase::kForward, false) - head);
+  t.recompute_layers = 1;  // a quarter of the layers
+  const OpGraph first = Whole(m, t);
+  EXPECT_EQ(FlopsWhere(first, Phase::kBackward, true),
+            FlopsWhere(none, Phase::kBackward, true) +
+                FlopsWhere(none, Phase::kForward, true) / 4);
+}
+
+// Bytes of collectives of one kind and axis over both passes.
+int64_t Communicated(const OpGraph& graph, CollectiveKind kind, Axis axis) {
+  int64_t bytes = 0;
+  for (const Op& op : graph.ops) {
+    const Collective* c = op.collective();
+    if (c != nullptr && c->kind == kind && c->axis == axis) {
+      bytes += c->bytes.count();
+    }
+  }
+  return bytes;
+}
+
+TEST(TrainingGraph, TensorParallelLayersAllReduceFourTimes) {
+  const ModelSpec m = SmallLlama();
+  const OpGraph graph = Whole(m, Training(2048, {.tensor = 4}));
+  // Two forward and two backward all-reduces of s·h in 2 bytes a layer
+  // (Megatron, figure 3), one for the embedding, one for the logits' input
+  // gradient, and three of s FP32 words for the loss.
+  const int64_t activations = 2048 * 1024 * 2;
+  EXPECT_EQ(Communicated(graph, CollectiveKind::kAllReduce, Axis::kTensor),
+            (4 * 4 + 2) * activations + 3 * 2048 * 4);
+}
+
+TEST(TrainingGraph, SequenceParallelismMovesTheSameBytesPlusOneGather) {
+  const ModelSpec m = SmallLlama();
+  const OpGraph graph =
+      Whole(m, Training(2048, {.tensor = 4, .sequence = true}));
+  const int64_t activations = 2048 * 1024 * 2;
+  // Forward two all-gathers and two reduce-scatters a layer; backward gathers
+  // two gradients and, for the weight gradients, the two inputs again, and
+  // scatters two sums. Embedding: scatter, and a gather backward. Logits:
+  // gather forward, gather again and scatter backward.
+  EXPECT_EQ(Communicated(graph, CollectiveKind::kReduceScatter, Axis::kTensor),
+            (4 * 4 + 2) * activations);
+  EXPECT_EQ(Communicated(graph, CollectiveKind::kAllGather, Axis::kTensor),
+            (4 * 6 + 3) * activations);
+}
+
+TEST(TrainingGraph, OverlappedTensorParallelismMovesAndComputesTheSame) {
+  const ModelSpec m = SmallLlama();
+  TrainingSpec t = Training(2048, {.tensor = 4, .sequence = true});
+  const OpGraph plain = Whole(m, t);
+  t.overlap.tensor = true;
+  const OpGraph pieces = Whole(m, t);
+  EXPECT_GT(pieces.ops.size(), plain.ops.size());
+  for (const CollectiveKind kind :
+       {CollectiveKind::kAllGather, CollectiveKind::kReduceScatter}) {
+    EXPECT_EQ(Communicated(pieces, kind, Axis::kTensor),
+              Communicated(plain, kind, Axis::kTensor));
+  }
+  for (const Phase phase : {Phase::kForward, Phase::kBackward}) {
+    EXPECT_EQ(FlopsWhere(pieces, phase, false),
+              FlopsWhere(plain, phase, false));
+  }
+}
+
+TEST(TrainingGraph, EveryGradientIsReducedOnce) {
+  for (const ModelSpec& m : {SmallLlama(), SmallGpt()}) {
+    for (const int zero : {0, 1, 2, 3}) {
+      TrainingSpec t = Training(1024, {.data = 4, .zero = zero});
+      t.overlap.bucket_parameters = 1'000'000;
+      t.fp32_grad_reduce = true;
+      const Chunk chunk{0, m.layers, true, true};
+      const int64_t parameters = RankShape(m, t).ParametersOf(chunk);
+      EXPECT_EQ(Communicated(BuildChunk(m, t, chunk),
+                             zero == 0 ? CollectiveKind::kAllReduce
+                                       : CollectiveKind::kReduceScatter,
+                             zero == 3 ? Axis::kShard : Axis::kData),
+                4 * parameters)
+          << m.name << " zero " << zero;
+    }
+  }
+}
+
+TEST(TrainingGraph, FsdpGathersEveryWeightForwardAndEveryLayerBackward) {
+  const ModelSpec m = SmallLlama();
+  TrainingSpec t = Training(1024, {.data = 4, .zero = 3});
+  const RankShape shape(m, t);
+  const Chunk chunk{0, m.layers, true, true};
+  const int64_t all = shape.ParametersOf(chunk);
+  const int64_t layers = 4 * shape.layer_parameters;
+  const auto gathered = [&] {
+    return Communicated(BuildChunk(m, t, chunk), CollectiveKind::kAllGather,
+                        Axis::kShard);
+  };
+  EXPECT_EQ(gathered(), 2 * (all + layers));
+  t.overlap.reshard_after_forward = false;
+  EXPECT_EQ(gathered(), 2 * all);
+}
+
+// Bytes that the forward pass leaves for the backward pass, by holder.
+int64_t KeptBytes(const OpGraph& graph, Holder holder) {
+  std::map<TensorId, int64_t> live;
+  int64_t kept = 0;
+  for (size_t row = 0; row < graph.ops.size(); ++row) {
+    const auto id = sim::AsId<OpId>(row);
+    if (graph.ops[id].phase != Phase::kForward) break;
+    for (const TensorId t : graph.makes[id]) {
+      if (graph.tensors[t].holder == holder) {
+        kept += graph.tensors[t].bytes.count();
+      }
+    }
+    for (const TensorId t : graph.frees[id]) {
+      if (graph.tensors[t].holder == holder) {
+        kept -= graph.tensors[t].bytes.count();
+      }
+    }
+  }
+  return kept;
+}
+
+TEST(TrainingGraph, LayersKeepKorthikantisBytes) {
+  // Korthikanti et al. 2022, equation 2: s·b·h·(34 + 5·a·s/h) bytes a layer,
+  // with materialised scores and dropout.
+  ModelSpec m = SmallGpt();
+  TrainingSpec t = Training(1024);
+  t.micro_batch = 2;
+  t.global_batch = 2;
+  t.kernels.fused_attention = false;
+  t.kernels.dropout = 0.1;
+  const auto layers = [&](int64_t count) {
+    m.layers = count;
+    return KeptBytes(Whole(m, t), Holder::kActivations);
+  };
+  const int64_t s = 1024, b = 2, h = 512, a = 8;
+  EXPECT_EQ(layers(3) - layers(2), s * b * (34 * h + 5 * a * s));
+}
+
+TEST(TrainingGraph, SelectiveRecomputationKeeps34Bytes) {
+  // Korthikanti et al. 2022, section 5: without the scores, 34·s·b·h a layer.
+  ModelSpec m = SmallGpt();
+  TrainingSpec t = Training(1024);
+  t.kernels.fused_attention = false;
+  t.kernels.dropout = 0.1;
+  t.recompute = Recompute::kSelective;
+  const auto layers = [&](int64_t count) {
+    m.layers = count;
+    return KeptBytes(Whole(m, t), Holder::kActivations);
+  };
+  EXPECT_EQ(layers(3) - layers(2), 1024 * 34 * 512);
+}
+
+TEST(TrainingGraph, FullRecomputationKeepsOnlyTheInputOfALayer) {
+  ModelSpec m = SmallGpt();
+  TrainingSpec t = Training(1024);
+  t.recompute = Recompute::kFull;
+  const auto layers = [&](int64_t count) {
+    m.layers = count;
+    return KeptBytes(Whole(m, t), Holder::kActivations);
+  };
+  EXPECT_EQ(layers(3) - layers(2), 1024 * 512 * 2);
+}
+
+TEST(TrainingGraph, LinearStackCostsSixFlopsAWeightAndTokenButTheFirst) {
+  ModelSpec m;
+  m.layers = 2;
+  m.hidden = 4;
+  m.linear_stack = true;
+  TrainingSpec t = Training(2);
+  const OpGraph graph = Whole(m, t);
+  // B = 2, D = 4: 2·B·D² a product; forward 2, backward 2 weight gradients and
+  // one input gradient.
+  EXPECT_EQ(FlopsWhere(graph, Phase::kForward, false) +
+                FlopsWhere(graph, Phase::kBackward, false),
+            5 * 2 * 2 * 16);
+}
+
+TEST(TrainingGraph, ZeroDividesTheState) {
+  // 16 B a parameter with 16-bit gradients: weights 2, gradients 2, FP32
+  // master and two moments 12 (Rajbhandari et al. 2020, section 3.1).
+  TrainingSpec t = Training(1024, {.data = 8});
+  t.fp32_gradients = false;
+  const auto total = [&](int zero) {
+    t.split.zero = zero;
+    int64_t bytes = 0;
+    for (const Holder holder :
+         {Holder::kWeights, Holder::kGradients, Holder::kOptimizerState}) {
+      bytes += ResidentBytes(t, 8000, holder).count();
+    }
+    return bytes;
+  };
+  EXPECT_EQ(total(0), 16 * 8000);
+  EXPECT_EQ(total(1), 4 * 8000 + 12 * 1000);
+  EXPECT_EQ(total(2), 2 * 8000 + 14 * 1000);
+  EXPECT_EQ(total(3), 14 * 1000);  // 16-bit weights only while gathered
+}
+
+TEST(TrainingGraph, ChunksCoverTheModelInOrder) {
+  ModelSpec m = SmallLlama();
+  m.layers = 10;
+  // Chunk c lies on stage c % 2; 10 layers over 4 chunks: 3 3 2 2.
+  const auto stages = ChunksOf(m, {.pipeline = 2, .virtual_stages = 2});
+  EXPECT_EQ(stages[0],
+            (std::vector<Chunk>{{0, 3, true, false}, {6, 2, false, false}}));
+  EXPECT_EQ(stages[1],
+            (std::vector<Chunk>{{3, 3, false, false}, {8, 2, false, true}}));
+}
+
+}  // namespace
+}  // namespace models
