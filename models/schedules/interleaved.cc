@@ -2,6 +2,7 @@
 // then the same group through its second, and so on; backward passes visit the
 // chunks the other way round. (p-1-stage)·2 + (v-1)·p passes warm it up.
 // Bubble (p-1)/(v·m) of the ideal time; Narayanan et al. 2021, section 2.2.
+// A last group of fewer than p microbatches would deadlock, so there is none.
 #include <algorithm>
 
 #include "models/schedules/schedule.h"
@@ -9,11 +10,11 @@
 namespace models {
 namespace {
 
-// The k-th pass of one direction; the last group may be smaller than p.
+// All passes of one direction. REQUIRES: stages divides microbatches.
 std::vector<Pass> Order(const PipelinePlace& place, bool backward) {
   std::vector<Pass> passes;
   for (int64_t first = 0; first < place.microbatches; first += place.stages) {
-    const int64_t end = std::min(first + place.stages, place.microbatches);
+    const int64_t end = first + place.stages;
     for (int64_t c = 0; c < place.chunks; ++c) {
       for (int64_t mb = first; mb < end; ++mb) {
         passes.push_back({.backward = backward,

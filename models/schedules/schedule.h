@@ -36,7 +36,9 @@ struct PipelinePlace {
 struct PipelineSchedule {
   absl::string_view name;     // as scenario files spell it
   absl::string_view summary;  // one line for `orrery list schedules`
-  bool interleaved;           // takes chunks > 1; else exactly 1
+  // Takes chunks > 1, and microbatches in whole groups of `stages`; else
+  // exactly one chunk and any number of microbatches.
+  bool interleaved;
   std::vector<Pass> (*plan)(const PipelinePlace& place);
   // Most microbatch-chunks whose activations a stage holds at once.
   int64_t (*held)(const PipelinePlace& place);
