@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "models/kv_cache.h"
 #include "models/model_spec.h"
 #include "models/op.h"
@@ -137,14 +138,24 @@ std::vector<ProductTotal> ProductsOf(const ModelSpec& model, int64_t batch,
   const auto add = [&](const std::string& name, double flops) {
     products.push_back({name, sim::Flops(flops), sim::Flops(2 * flops)});
   };
+  const auto name_of = [&](const ParameterGroup& group,
+                           const ParameterTensor& tensor) {
+    return model.experts ? absl::StrCat(group.name, ": ", tensor.name)
+                         : tensor.name;
+  };
   for (const ParameterGroup& group : CountParameters(model).groups) {
     for (const ParameterTensor& tensor : group.tensors) {
       if (!IsProduct(tensor)) continue;
       const int64_t visited = group.layers * tensor.active_elements();
-      add(tensor.name, 2 * tokens * static_cast<double>(visited));
+      add(name_of(group, tensor), 2 * tokens * static_cast<double>(visited));
     }
   }
-  if (model.linear_stack) return products;
+  if (model.linear_stack) {
+    // The first layer needs no gradient of its input.
+    const auto square = static_cast<double>(model.hidden * model.hidden);
+    products[0].backward -= sim::Flops(2 * tokens * square);
+    return products;
+  }
   if (model.tied_embeddings) {
     const int64_t width =
         model.embedding_dim > 0 ? model.embedding_dim : model.hidden;

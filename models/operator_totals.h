@@ -44,7 +44,8 @@ OperatorTotal SumOf(std::span<const OperatorTotal> totals, Phase phase,
 // matrix of the model (and "attention"), without any graph: 2 · tokens ·
 // parameters forward, for experts those a token visits; twice that backward.
 struct ProductTotal {
-  std::string name;  // "attention.query.weight"
+  // "attention.query.weight"; with experts, "expert layer: router.weight".
+  std::string name;
   sim::Flops forward, backward;
 };
 // `causal_half` skips the masked pairs of attention. Sliding windows always do.
