@@ -166,6 +166,7 @@ void PerfettoWriter::WriteTracks(size_t rank) {
   process.set_uuid(ProcessTrack(rank));
   process.mutable_process()->set_pid(pid);
   process.mutable_process()->set_process_name(traced.name);
+  process.set_sibling_order_rank(static_cast<int32_t>(rank));
   WriteDescriptor(process);
 
   std::vector<bool> used(inputs_.program.lanes.size());
@@ -180,6 +181,7 @@ void PerfettoWriter::WriteTracks(size_t rank) {
     thread.mutable_thread()->set_tid(pid + 1 + static_cast<int32_t>(lane));
     thread.mutable_thread()->set_thread_name(
         inputs_.program.lanes[sim::AsId<sim::LaneId>(lane)]);
+    thread.set_sibling_order_rank(static_cast<int32_t>(lane));
     WriteDescriptor(thread);
   }
   if (traced.memory.empty()) return;

@@ -8,8 +8,8 @@
 // Counters "memory allocated" and "memory reserved" follow the allocator, in
 // bytes; arrows join the ends of a message and the members of a collective.
 //
-//   select t.name, sum(dur) from thread_slice s join thread t using (utid)
-//   group by utid;
+//   include perfetto module slices.with_context;
+//   select process_name, thread_name, sum(dur) from thread_slice group by 1, 2;
 //
 // Times are cut to whole nanoseconds. A communication's slice begins when its
 // last member has come: the wait before it is the gap on its lane.

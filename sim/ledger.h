@@ -66,7 +66,7 @@ struct LedgerOptions {
 // REQUIRES: steps are ordered by task, a task's allocations before its frees; a
 // buffer is allocated once and freed at most once, after that; buffers are
 // numbered densely; holders are below `holders`.
-// Cost: O(steps · log cached blocks); a million steps take about 0.1 s.
+// Cost: O(steps · log cached blocks); a million steps take 0.2 to 0.5 s.
 Ledger Replay(const Script& script, size_t holders,
               const LedgerOptions& options = {});
 
