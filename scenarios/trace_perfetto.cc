@@ -185,7 +185,7 @@ void PerfettoWriter::WriteTracks(size_t rank) {
     WriteDescriptor(thread);
   }
   if (traced.memory.empty()) return;
-  for (const size_t counter : {0, 1}) {
+  for (const size_t counter : {size_t{0}, size_t{1}}) {
     pftrace::TrackDescriptor track;
     track.set_uuid(CounterTrack(rank, counter));
     track.set_parent_uuid(ProcessTrack(rank));
