@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -122,8 +123,9 @@ absl::StatusOr<std::string> ReadText(const std::string& path) {
   }
   std::string bytes;
   if (!ReadBytes(path, &bytes)) {
+    const std::error_code reason(errno, std::generic_category());
     return absl::InvalidArgumentError(
-        absl::StrCat(path, ": cannot read; check its permissions"));
+        absl::StrCat(path, ": cannot read; ", reason.message()));
   }
   if (bytes.size() > kMostBytes) {
     return absl::InvalidArgumentError(

@@ -212,6 +212,7 @@ absl::Status TextFile::Set(absl::string_view assignment, Message* message) {
     return absl::InvalidArgumentError(
         absl::StrCat(name, ": ", path, path.empty() ? "" : ": ", problem));
   };
+  assert(message->GetDescriptor() == type_);
   const absl::StatusOr<TextOverride> set = ParseOverride(assignment, *message);
   if (!set.ok()) return error("", set.status().message());
   const FieldDescriptor* field = set->steps.back().field;

@@ -235,16 +235,16 @@ int TextOutline::Before(TextPoint point) const {
 }
 
 TextPoint TextOutline::PointAt(int line, int column) const {
-  const Line& in =
-      lines_[std::min(static_cast<size_t>(line), lines_.size() - 1)];
-  size_t at = static_cast<size_t>(column);
+  const size_t row = std::min(static_cast<size_t>(line), lines_.size() - 1);
+  const Line& in = lines_[row];
+  size_t at = std::min(static_cast<size_t>(column), in.text.size());
   if (in.tabs) {
     at = 0;
     for (int seen = 0; seen < column && at < in.text.size(); ++at) {
       seen += in.text[at] == '\t' ? kTabWidth - seen % kTabWidth : 1;
     }
   }
-  return {line + 1, static_cast<int>(at) + 1};
+  return {static_cast<int>(row) + 1, static_cast<int>(at) + 1};
 }
 
 }  // namespace sim

@@ -91,6 +91,7 @@ std::string Obstacle(const FieldStep& step, bool last) {
   if (field.message_type() == nullptr) {
     return absl::StrCat("has no fields of its own; it takes ", Expected(field));
   }
+  if (field.is_map()) return "is a map; give it as a whole";
   if (field.is_repeated() && step.index < 0) {
     return absl::StrCat("is a list; name one element, as in ", field.name(),
                         "[0]");

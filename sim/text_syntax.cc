@@ -60,15 +60,14 @@ TextProblem NoValue(const TextRow& row) {
                        SuggestValue(*row.field->enum_type(), row.token))};
 }
 
-TextProblem NoBool(const TextRow& row) {
-  return {row.value, row.path,
-          absl::StrCat("expected ", Expected(*row.field), ", got ", row.token)};
-}
-
 TextProblem Again(const TextRow& row, const TextRow& first) {
   return {row.begin, row.path,
           absl::StrCat("already given at line ", first.begin.line,
                        "; keep one of them")};
+}
+
+std::string NotExpected(const FieldDescriptor& field, absl::string_view got) {
+  return absl::StrCat("expected ", Expected(field), ", got ", got);
 }
 
 std::string OutOfRange(const TextRow& row) {
@@ -89,8 +88,7 @@ std::string OutOfRange(const TextRow& row) {
     case FieldDescriptor::CPPTYPE_UINT64:
       return problem + limit(uint64_t{});
     default:
-      return absl::StrCat("expected ", Expected(*row.field), ", got ",
-                          row.token);
+      return NotExpected(*row.field, row.token);  // a bool
   }
 }
 
@@ -105,7 +103,7 @@ std::string Unexpected(absl::string_view said, const FieldDescriptor* scalar) {
   std::string got = parts.back();
   if (got.empty() || got == "\"\"") got = "the end of the text";
   const bool symbol = absl::StartsWith(expected, "\"");
-  if (scalar != nullptr && !symbol) expected = Expected(*scalar);
+  if (scalar != nullptr && !symbol) return NotExpected(*scalar, got);
   if (expected == "identifier") expected = "the name of a field";
   if (expected == "\",\"") expected = "\",\" or \"]\"";
   return absl::StrCat("expected ", expected, ", got ", got);
@@ -122,22 +120,18 @@ class Reword {
     const absl::string_view said = error.message();
     const TextPoint at = outline_.PointAt(error.line(), error.column());
     // Found out after the name or the value was read.
-    if (const TextRow* row = RowAt(outline_.Before(at))) {
-      if (absl::StartsWith(said, "Message type ")) return NoField(*row);
-      if (absl::StartsWith(said, "Unknown enumeration ")) return NoValue(*row);
-      if (absl::StartsWith(said, "Invalid value for bool")) return NoBool(*row);
-      if (absl::StrContains(said, " is specified ")) return Clash(*row);
+    const TextRow* row = RowAt(outline_.Before(at));
+    if (row != nullptr) {
+      if (auto problem = Behind(said, *row)) return *problem;
     }
-    // Found out before anything was read, or behind the last letter of a line.
+    // Found out at the last letter of a line, or before anything was read.
     const bool open = absl::StartsWith(said, "String literals cannot cross") ||
                       absl::StartsWith(said, "Unexpected end of string");
-    const TextRow* row =
-        RowAt(outline_.Around({at.line, at.column - (open ? 1 : 0)}));
-    if (open) {
-      return {at, row == nullptr ? "" : row->path,
-              "the quote is not closed on its line; close it"};
-    }
-    return {at, row == nullptr ? "" : row->path, Misread(said, at, row)};
+    row = RowAt(outline_.Around({at.line, at.column - (open ? 1 : 0)}));
+    const std::string path = row == nullptr ? "" : row->path;
+    if (open)
+      return {at, path, "the quote is not closed on its line; close it"};
+    return {at, path, Misread(said, at, row)};
   }
 
  private:
@@ -145,29 +139,51 @@ class Reword {
     return row < 0 ? nullptr : &outline_.rows()[static_cast<size_t>(row)];
   }
 
-  TextProblem NoField(const TextRow& row) const {
+  // What is wrong with `row`, whose name or value was read before the error.
+  std::optional<TextProblem> Behind(absl::string_view said,
+                                    const TextRow& row) const {
+    if (row.field == nullptr) {
+      if (!absl::StartsWith(said, "Message type ")) return std::nullopt;
+      const Descriptor* type = HolderType(row);
+      if (type == nullptr) return std::nullopt;
+      return TextProblem{
+          row.begin, row.path,
+          absl::StrCat("no such field; ", SuggestField(*type, row.name))};
+    }
+    if (absl::StartsWith(said, "Unknown enumeration ") &&
+        row.field->enum_type() != nullptr) {
+      return NoValue(row);
+    }
+    if (absl::StartsWith(said, "Invalid value for bool")) {
+      return TextProblem{row.value, row.path,
+                         NotExpected(*row.field, row.token)};
+    }
+    if (absl::StrContains(said, " is specified ")) return Clash(row);
+    return std::nullopt;
+  }
+
+  // The type of the message that a row stands in; null if it is unknown.
+  const Descriptor* HolderType(const TextRow& row) const {
     const TextRow* holder = RowAt(row.parent);
-    const Descriptor& type =
-        holder == nullptr ? type_ : *holder->field->message_type();
-    return {row.begin, row.path,
-            absl::StrCat("no such field; ", SuggestField(type, row.name))};
+    if (holder == nullptr) return &type_;
+    return holder->field == nullptr ? nullptr : holder->field->message_type();
   }
 
   // A field given twice, or two of a oneof.
-  TextProblem Clash(const TextRow& row) const {
+  std::optional<TextProblem> Clash(const TextRow& row) const {
+    const auto* oneof = row.field->containing_oneof();
     for (const TextRow& other : outline_.rows()) {
       if (&other == &row) break;
       if (other.parent != row.parent || other.field == nullptr) continue;
       if (other.field == row.field) return Again(row, other);
-      const auto* oneof = row.field->containing_oneof();
-      if (oneof == nullptr || other.field->containing_oneof() != oneof)
-        continue;
-      return {
+      if (oneof == nullptr) continue;
+      if (other.field->containing_oneof() != oneof) continue;
+      return TextProblem{
           row.begin, row.path,
           absl::StrCat("cannot stand beside ", other.name, ", given at line ",
                        other.begin.line, "; keep one of them")};
     }
-    return {row.begin, row.path, "already given; keep one of them"};
+    return std::nullopt;
   }
 
   // `row` is the innermost field around `at`; null for the outermost message.
@@ -184,9 +200,7 @@ class Reword {
       return OutOfRange(*row);
     }
     if (absl::StartsWith(said, "Interpreting non ascii")) {
-      return absl::StrCat(LetterAt(at),
-                          " stands outside quotes, where only "
-                          "ASCII will do");
+      return LetterAt(at) + " stands outside quotes, where only ASCII will do";
     }
     if (absl::StartsWith(said, "Message is too deep")) {
       return absl::StrCat("messages nest more than ", kDeepestMessage, " deep");
@@ -217,8 +231,8 @@ class Reword {
 bool IsFinite(const TextRow& row) {
   absl::string_view token = row.token;
   absl::ConsumePrefix(&token, "-");
-  if (!token.empty() && absl::ascii_isalpha(token[0]))
-    return false;  // inf, nan
+  const bool word = !token.empty() && absl::ascii_isalpha(token[0]);
+  if (word) return false;  // inf, nan
   double number = 0;
   if (!absl::SimpleAtod(absl::StripSuffix(token, "f"), &number)) return true;
   const bool single = row.field->cpp_type() == FieldDescriptor::CPPTYPE_FLOAT;
@@ -226,40 +240,38 @@ bool IsFinite(const TextRow& row) {
                            : std::numeric_limits<double>::max());
 }
 
-// Refuses values that TextFormat lets pass.
-std::optional<TextProblem> CheckValue(const TextRow& row) {
-  if (row.token.empty()) return std::nullopt;
+// What is wrong with a value that TextFormat let pass; "" if nothing is.
+std::string Flaw(const TextRow& row) {
+  std::string plain;
   switch (row.field->cpp_type()) {
-    case FieldDescriptor::CPPTYPE_ENUM:
-      if (absl::ascii_isalpha(row.token[0])) return std::nullopt;
-      return NoValue(row);
     case FieldDescriptor::CPPTYPE_FLOAT:
     case FieldDescriptor::CPPTYPE_DOUBLE:
-      if (IsFinite(row)) return std::nullopt;
-      return TextProblem{row.value, row.path,
-                         absl::StrCat(row.token,
-                                      " is not finite; write a "
-                                      "number, as 1.5e12")};
-    case FieldDescriptor::CPPTYPE_STRING: {
-      std::string plain;
-      if (!absl::CUnescape(row.token, &plain)) return std::nullopt;
-      if (Utf8Prefix(plain) == plain.size()) return std::nullopt;
-      return TextProblem{row.value, row.path,
-                         absl::StrCat(row.token,
-                                      " is not UTF-8; escape whole "
-                                      "letters, as \\u00e9")};
-    }
+      return IsFinite(row) ? "" : "is not finite; write a number, as 1.5e12";
+    case FieldDescriptor::CPPTYPE_STRING:
+      if (!absl::CUnescape(row.token, &plain)) return "";
+      if (plain.find('\0') == plain.npos && Utf8Prefix(plain) == plain.size()) {
+        return "";
+      }
+      return "is not UTF-8 text; escape whole letters, as \\u00e9";
     default:
-      return std::nullopt;
+      return "";
   }
+}
+
+std::optional<TextProblem> CheckValue(const TextRow& row) {
+  if (row.token.empty()) return std::nullopt;  // a message or a list
+  if (row.field->enum_type() != nullptr && !absl::ascii_isalpha(row.token[0])) {
+    return NoValue(row);  // a number
+  }
+  const std::string flaw = Flaw(row);
+  if (flaw.empty()) return std::nullopt;
+  return TextProblem{row.value, row.path, absl::StrCat(row.token, " ", flaw)};
 }
 
 std::optional<TextProblem> CheckRows(const TextOutline& outline) {
   if (outline.rows().empty()) {
-    return TextProblem{{},
-                       "",
-                       "no field is given; the file is empty or all "
-                       "comments"};
+    return TextProblem{
+        {}, "", "no field is given; the file is empty or all comments"};
   }
   absl::btree_map<absl::string_view, const TextRow*> entries;  // of maps
   for (const TextRow& row : outline.rows()) {

@@ -24,6 +24,16 @@ TEST(ReadText, GivesTheWholeFileBack) {
   EXPECT_EQ(*read, text + "\r\n");
 }
 
+TEST(ReadText, SaysWhyAFileThatIsThereCannotBeRead) {
+  const std::filesystem::path path =
+      std::filesystem::path(testing::TempDir()) / "read_text_test.loop";
+  std::filesystem::create_symlink(path, path);
+  const absl::StatusOr<std::string> read = ReadText(path.string());
+  std::filesystem::remove(path);
+  EXPECT_EQ(read.status().message(),
+            path.string() + ": cannot read; Too many levels of symbolic links");
+}
+
 TEST(AsText, NamesThePlaceOfAByteThatIsNotUtf8) {
   EXPECT_EQ(AsText("a", "\xE9").status().message(),
             "a:1:1: byte 0xe9 is not UTF-8; save the file as UTF-8");

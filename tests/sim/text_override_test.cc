@@ -100,6 +100,12 @@ TEST(TextOverride, AListIsReplaced) {
                        "run { layers: 3 }"));
 }
 
+TEST(TextOverride, AMapIsReplaced) {
+  EXPECT_EQ(After({"rates={ key: \"k\" value: 1 }",
+                   "rates=[{ key: \"m\" value: 2 }]"}),
+            WithChange("preset:", "rates { key: \"m\" value: 2 } preset:"));
+}
+
 TEST(TextOverride, AnElementsFieldIsReplaced) {
   EXPECT_EQ(
       After({"run[1].training.global_batch=5"}),
@@ -183,6 +189,7 @@ TEST(TextOverride, WhatCannotBeSetIsRefusedInOneLine) {
        "name: has no fields of its own; it takes text in quotes"},
       {"name[0]=x", "name[0]: is not a list; leave out the [index]"},
       {"run.name=x", "run: is a list; name one element, as in run[0]"},
+      {"rates[0].value=2", "rates[0]: is a map; give it as a whole"},
       {"run[2].name=x", "run[2]: the last element is run[1]"},
       {"run[x].name=x", "run[x]: has a bad index; write it as in list[0]"},
       {"run[1].training[0]=x",

@@ -198,8 +198,11 @@ TEST(TextSyntax, LettersOutsideAsciiStandInQuotesAndCommentsOnly) {
             "will do");
   EXPECT_EQ(Refusal("name: \"“x”\"  # “x”"), "");
   EXPECT_EQ(Refusal("name: \"a\\xff\""),
-            "a.textproto:1:7: name: \"a\\xff\" is not UTF-8; escape whole "
-            "letters, as \\u00e9");
+            "a.textproto:1:7: name: \"a\\xff\" is not UTF-8 text; escape "
+            "whole letters, as \\u00e9");
+  EXPECT_EQ(Refusal("name: \"a\\0b\""),
+            "a.textproto:1:7: name: \"a\\0b\" is not UTF-8 text; escape "
+            "whole letters, as \\u00e9");
 }
 
 TEST(TextSyntax, ColumnsCountATabAsOne) {
