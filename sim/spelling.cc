@@ -80,9 +80,8 @@ std::string Suggest(absl::string_view word, std::span<const std::string> names,
   const std::optional<std::string> nearest = NearestName(word, names);
   if (nearest) return absl::StrCat("did you mean \"", *nearest, "\"?");
   const size_t listed = std::min(names.size(), kMostNames);
-  std::string known =
-      absl::StrCat("known ", kind, " are ",
-                   absl::StrJoin(names.begin(), names.begin() + listed, ", "));
+  std::string known = absl::StrCat("known ", kind, " are ",
+                                   absl::StrJoin(names.first(listed), ", "));
   if (listed < names.size()) {
     absl::StrAppend(&known, " and ", names.size() - listed, " more");
   }

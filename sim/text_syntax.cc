@@ -6,7 +6,7 @@
 #include <google/protobuf/message.h>
 #include <google/protobuf/text_format.h>
 
-#include <cmath>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -208,9 +208,9 @@ class Reword {
     if (absl::ConsumePrefix(&said, "Expected ")) {
       return Unexpected(said, scalar && at == row->value ? field : nullptr);
     }
-    std::string plain(absl::StripSuffix(said, "."));
-    if (!plain.empty()) plain[0] = absl::ascii_tolower(plain[0]);
-    return plain;
+    said = absl::StripSuffix(said, ".");
+    return absl::StrCat(absl::AsciiStrToLower(said.substr(0, 1)),
+                        said.substr(std::min<size_t>(1, said.size())));
   }
 
   // The UTF-8 letter at a point.
@@ -228,11 +228,14 @@ class Reword {
   const Descriptor& type_;
 };
 
+bool IsWord(absl::string_view token) {
+  return !token.empty() && absl::ascii_isalpha(static_cast<uint8_t>(token[0]));
+}
+
 bool IsFinite(const TextRow& row) {
   absl::string_view token = row.token;
   absl::ConsumePrefix(&token, "-");
-  const bool word = !token.empty() && absl::ascii_isalpha(token[0]);
-  if (word) return false;  // inf, nan
+  if (IsWord(token)) return false;  // inf, nan
   double number = 0;
   if (!absl::SimpleAtod(absl::StripSuffix(token, "f"), &number)) return true;
   const bool single = row.field->cpp_type() == FieldDescriptor::CPPTYPE_FLOAT;
@@ -260,7 +263,7 @@ std::string Flaw(const TextRow& row) {
 
 std::optional<TextProblem> CheckValue(const TextRow& row) {
   if (row.token.empty()) return std::nullopt;  // a message or a list
-  if (row.field->enum_type() != nullptr && !absl::ascii_isalpha(row.token[0])) {
+  if (row.field->enum_type() != nullptr && !IsWord(row.token)) {
     return NoValue(row);  // a number
   }
   const std::string flaw = Flaw(row);
