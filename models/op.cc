@@ -77,8 +77,8 @@ sim::Bytes BytesOf(DType dtype, int64_t elements) {
 }
 
 absl::string_view NameOf(AttentionFamily family) {
-  constexpr absl::string_view kNames[] = {"fa1", "triton", "fa2", "fa3",
-                                          "cudnn"};
+  constexpr absl::string_view kNames[] = {
+      "fa1", "triton", "fa2", "fa3", "cudnn", "vllm", "sglang", "tensorrt-llm"};
   return kNames[static_cast<size_t>(family)];
 }
 

@@ -41,6 +41,10 @@ enum class AttentionFamily : uint8_t {
   kFlash2,
   kFlash3,  // Hopper only
   kCudnn,   // cuDNN fused attention, as Transformer Engine picks it
+  // Forward over a paged cache, as serving engines call it:
+  kVllm,         // FlashAttention 2 on Ampere, 3 on Hopper
+  kSglang,       // FlashInfer on Ampere, FlashAttention 3 on Hopper
+  kTensorRtLlm,  // its own kernels
 };
 absl::string_view NameOf(AttentionFamily family);
 
