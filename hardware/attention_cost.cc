@@ -7,11 +7,10 @@
 namespace hardware {
 namespace {
 
-constexpr int64_t kBlock = 128;  // queries and keys of a block; few queries
-                                 // take half a block
+constexpr int64_t kBlock = 128;  // queries, and keys, of a tile's step
 
-double Blocks(int64_t length) {
-  return static_cast<double>((length + kBlock - 1) / kBlock);
+double CeilDiv(int64_t a, int64_t b) {
+  return static_cast<double>((a + b - 1) / b);
 }
 
 const AttentionLaw& LawOf(const Calibration& calibration,
@@ -20,48 +19,69 @@ const AttentionLaw& LawOf(const Calibration& calibration,
                     : calibration.attention_forward[a.family];
 }
 
+struct Tiles {
+  double count;
+  double height;         // rows of a tile, padding included
+  double longest, mean;  // blocks of keys that a tile passes over
+};
+
+Tiles TilesOf(const models::Attention& a, const AttentionLaw& law) {
+  const int64_t sharing = law.packs_heads ? a.heads / a.kv_heads : 1;
+  const int64_t rows = a.queries * sharing;
+  // Few rows take tiles of half the height.
+  const int64_t height = rows <= kBlock / 2 ? kBlock / 2 : kBlock;
+  const double keys = CeilDiv(a.keys, kBlock);
+  const double queries = CeilDiv(a.queries, kBlock);
+  const double past = std::max(0.0, keys - queries);
+  return {.count = static_cast<double>(a.batch * a.heads / sharing) *
+                   CeilDiv(rows, height),
+          .height = static_cast<double>(height),
+          .longest = a.causal ? past + queries : keys,
+          .mean = a.causal ? past + (queries + 1) / 2 : keys};
+}
+
+// FLOP/s of one multiprocessor.
+double Rate(const GpuSpec& gpu, const models::Attention& a,
+            const AttentionLaw& law) {
+  const double dim = static_cast<double>(a.head_dim + a.value_head_dim) / 2;
+  const double speed =
+      gpu.peak[a.dtype].count() / gpu.peak[models::DType::kBf16].count();
+  const double efficiency =
+      law.efficiency *
+      (models::BitsOf(a.dtype) == 8 ? law.eight_bit_efficiency : 1);
+  // Matrix products of a faster type leave the softmax as slow as it is.
+  return efficiency * dim / (dim + law.half_dim * speed) *
+         gpu.peak[a.dtype].count() / gpu.multiprocessors;
+}
+
 }  // namespace
 
-bool Runs(const Calibration& calibration, models::AttentionFamily family) {
-  return calibration.attention_forward[family].efficiency > 0 &&
-         calibration.attention_backward[family].efficiency > 0;
+bool Runs(const Calibration& calibration, const models::Attention& a) {
+  return LawOf(calibration, a).efficiency > 0;
 }
 
 KernelCost CostOf(const GpuSpec& gpu, const Calibration& calibration,
                   const models::Attention& a) {
-  assert(Runs(calibration, a.family));
+  assert(Runs(calibration, a));
   const AttentionLaw& law = LawOf(calibration, a);
-  const double multiprocessors = gpu.multiprocessors;
+  const Tiles tiles = TilesOf(a, law);
 
-  // Blocks of queries, and the blocks of keys that a row of them sees.
-  const double rows = Blocks(a.queries);
-  const double all = Blocks(a.keys);
-  const double past = a.causal ? std::max(0.0, all - rows) : 0;
-  const double longest = a.causal ? past + rows : all;
-  const double mean = a.causal ? past + (rows + 1) / 2 : all;
-
-  // Matrix products over a pair of blocks: two forward, five backward.
+  // A step multiplies a tile by a block of keys: two products forward, five
+  // backward.
   const auto qk = static_cast<double>(a.head_dim);
   const auto v = static_cast<double>(a.value_head_dim);
   const double per_pair = 2 * (a.backward ? 3 * qk + 2 * v : qk + v);
-  const double height = a.queries <= kBlock / 2 ? kBlock / 2 : kBlock;
-  const double pair_flops = per_pair * height * static_cast<double>(kBlock);
-
-  const double dim = (qk + v) / 2;
-  const double rate = law.efficiency * dim / (dim + law.half_dim) *
-                      gpu.peak[a.dtype].count() / multiprocessors;
-  const double pair_seconds = pair_flops / rate;
-  const double tiles = static_cast<double>(a.batch * a.heads) * rows;
-  const double waves = tiles / multiprocessors;
-  const double mean_tile = mean * pair_seconds + law.tile_seconds;
-  const double longest_tile = longest * pair_seconds + law.tile_seconds;
+  const double step =
+      per_pair * tiles.height * static_cast<double>(kBlock) / Rate(gpu, a, law);
+  const double longest = tiles.longest * step + law.tile_seconds;
+  const double mean = tiles.mean * step + law.tile_seconds;
+  const double waves = tiles.count / gpu.multiprocessors;
 
   const models::Work work = models::WorkOf(a);
   KernelCost cost;
   cost.fixed = law.launch_seconds;
   cost.compute = std::max(
-      longest_tile,
-      mean_tile * ((1 - law.tail) * waves + law.tail * std::ceil(waves)));
+      longest, mean * ((1 - law.tail) * waves + law.tail * std::ceil(waves)));
   cost.memory = static_cast<double>((work.read + work.written).count()) /
                 (law.memory_efficiency * gpu.memory_bandwidth.count());
   return cost;

@@ -4,14 +4,15 @@
 //          .queries = 8192, .keys = 8192, .head_dim = 128,
 //          .value_head_dim = 128, .family = models::AttentionFamily::kFlash3});
 //
-// One block of 128 queries (backward: keys) of one head is one tile of work: it
-// passes over the 128-key blocks it can see, masked corners included. With P
-// multiprocessors and d the head dimension:
+// 128 queries (backward: keys) of one head are one tile of work, which passes
+// over the 128-key blocks it can see, masked corners included; kernels that
+// pack heads put the query heads of one key head into the same tiles. With P
+// multiprocessors, d the head dimension, and r the peak of the type over
+// bf16's:
 //
-//   rate    = efficiency * d / (d + half_dim) * peak / P
-//   one     = FLOPs of the tile / rate + tile start-up
-//   waves   = tiles / P, the part `tail` of a last broken wave lost:
-//             (1 - tail) * tiles / P + tail * ceil(tiles / P)
+//   rate    = efficiency * d / (d + half_dim * r) * peak / P
+//   one     = FLOPs of the tile / rate + start-up and epilogue
+//   waves   = (1 - tail) * tiles / P + tail * ceil(tiles / P)
 //   compute = max(longest tile, waves * mean tile)
 //   memory  = bytes / (memory efficiency * bandwidth)
 //   time    = launch + (compute^4 + memory^4)^(1/4)
@@ -28,11 +29,11 @@
 
 namespace hardware {
 
-// Whether `family` has constants for this architecture: FlashAttention 3 has
-// none on Ampere.
-bool Runs(const Calibration& calibration, models::AttentionFamily family);
+// Whether the family has constants for this architecture and direction:
+// FlashAttention 3 has none on Ampere, serving engines' kernels none backward.
+bool Runs(const Calibration& calibration, const models::Attention& attention);
 
-// REQUIRES: Runs(calibration, attention.family), gpu.Supports(attention.dtype)
+// REQUIRES: Runs(calibration, attention), gpu.Supports(attention.dtype)
 // and every size > 0.
 KernelCost CostOf(const GpuSpec& gpu, const Calibration& calibration,
                   const models::Attention& attention);

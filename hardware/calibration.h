@@ -23,7 +23,7 @@ namespace hardware {
 // Rows of the columns below: one for each enumerator.
 inline constexpr size_t kDTypes = sim::Row(models::DType::kInt4) + 1;
 inline constexpr size_t kAttentionFamilies =
-    sim::Row(models::AttentionFamily::kCudnn) + 1;
+    sim::Row(models::AttentionFamily::kTensorRtLlm) + 1;
 inline constexpr size_t kPointwiseKinds =
     sim::Row(models::Pointwise::kReduction) + 1;
 
@@ -54,6 +54,8 @@ struct AttentionLaw {
   double launch_seconds = 0;
   double efficiency = 0;  // 0: the family does not run on this architecture
   double half_dim = 0;
+  double eight_bit_efficiency = 1;
+  bool packs_heads = false;
   double tile_seconds = 0;
   double tail = 0;
   double memory_efficiency = 1;

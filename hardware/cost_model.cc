@@ -59,10 +59,11 @@ absl::Status CostModel::Check(const models::Kernel& kernel) const {
     return CheckDType(gpu, gemm->dtype);
   }
   if (const auto* attention = std::get_if<models::Attention>(&kernel)) {
-    if (!Runs(calibration, attention->family)) {
+    if (!Runs(calibration, *attention)) {
       return absl::InvalidArgumentError(
-          absl::StrCat("no ", models::NameOf(attention->family),
-                       " attention kernel runs on ", gpu.name));
+          absl::StrCat("no ", models::NameOf(attention->family), " attention",
+                       attention->backward ? " backward" : "",
+                       " kernel is calibrated for ", gpu.name));
     }
     return CheckDType(gpu, attention->dtype);
   }

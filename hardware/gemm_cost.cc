@@ -48,7 +48,7 @@ KernelCost CostWith(const Shape& shape, GemmLaw::Tile tile, int64_t split) {
   const double one =
       std::max(2 * tm * tn * k / shape.tensor_rate,
                (tm + tn) * k * bytes_per_element / law.l2_per_sm) +
-      law.tile_seconds;
+      law.tile_seconds * tm * tn / (128 * 128);
   const double waves = std::ceil(tiles / shape.multiprocessors);
   const double drawing = std::min(tiles, shape.multiprocessors);
   KernelCost cost;

@@ -9,7 +9,7 @@
 //   tiles   = batch * ceil(m / tm) * ceil(n / tn) * s
 //   one     = max(2 tm tn k/s / (efficiency * peak / P),       tensor cores
 //                 (tm + tn) k/s bytes / l2 bandwidth of an SM)   feeding them
-//             + tile start-up
+//             + start-up and epilogue * tm tn / 128^2
 //   compute = max(ceil(tiles / P) * one,                        whole waves
 //                 FLOPs / sustained rate)                       power limit
 //   memory  = bytes / min(efficiency * bandwidth, min(tiles, P) * SM's draw)

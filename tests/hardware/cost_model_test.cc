@@ -1,0 +1,272 @@
+#include "hardware/cost_model.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "hardware/gemm_cost.h"
+
+namespace hardware {
+namespace {
+
+using models::AttentionFamily;
+using models::DType;
+using models::Pointwise;
+
+// One multiprocessor-sized tile, one wave, numbers that divide: 100
+// multiprocessors of 1 TFLOP/s and 10 GB/s each.
+CostModel Round() {
+  CostModel model;
+  model.gpu = {.name = "round",
+               .calibration = "round",
+               .multiprocessors = 100,
+               .power_watts = 400,
+               .memory_capacity = sim::GiB(80),
+               .memory_bandwidth = sim::GBps(1000),
+               .l2 = sim::MiB(40),
+               .nvlink_bandwidth = {},
+               .pcie_bandwidth = {},
+               .peak = sim::Column<DType, sim::FlopsPerSecond>(
+                   kDTypes, sim::TeraFlopsPerSecond(100))};
+  Calibration& c = model.calibration;
+  c.power = {.reference_watts = 400,
+             .static_watts = 80,
+             .exponent = 0.5,
+             .sustained = sim::Column<DType, double>(kDTypes, 0.5)};
+  c.gemm = {.launch_seconds = 1e-6,
+            .tensor_efficiency = 1,
+            .l2_per_sm = 1e12,
+            .tile_seconds = 3.2768e-6,  // 2 us for 100 x 100
+            .split_seconds = 3e-6,
+            .memory_efficiency = 1,
+            .memory_per_sm = 1e12,
+            .warm_miss = 0.5,
+            .tiles = {{100, 100}},
+            .splits = {1}};
+  const AttentionLaw law{.launch_seconds = 1e-6,
+                         .efficiency = 1,
+                         .half_dim = 128,
+                         .tile_seconds = 0,
+                         .tail = 0,
+                         .memory_efficiency = 1};
+  c.attention_forward =
+      sim::Column<AttentionFamily, AttentionLaw>(kAttentionFamilies, law);
+  c.attention_backward = c.attention_forward;
+  c.memory_bound = {
+      .launch_seconds = sim::Column<Pointwise, double>(kPointwiseKinds, 2e-6),
+      .efficiency = sim::Column<Pointwise, double>(kPointwiseKinds, 0.5),
+      .l2_speedup = 2};
+  return model;
+}
+
+TEST(GemmCost, CountsWholeWavesOfTiles) {
+  const CostModel model = Round();
+  // One tile: 2 * 100 * 100 * 6400 / 1e12 = 128 us, and 2 us to start.
+  // 1000 x 1000: 100 tiles on 100 multiprocessors, one wave, 130 us; 128 us of
+  // FLOPs at the sustained 50 TFLOP/s are 256 us, and that is longer.
+  const models::Gemm wave{.m = 1000, .n = 1000, .k = 6400};
+  EXPECT_NEAR(CostOf(model.gpu, model.calibration, wave, L2::kCold).compute,
+              256e-6, 1e-12);
+  // 100 x 100: one tile, 130 us; its FLOPs alone would take 2.56 us.
+  const models::Gemm tile{.m = 100, .n = 100, .k = 6400};
+  EXPECT_NEAR(CostOf(model.gpu, model.calibration, tile, L2::kCold).compute,
+              130e-6, 1e-12);
+  // One row more than a wave: two waves, 260 us.
+  CostModel cool = model;
+  for (double& fraction : cool.calibration.power.sustained) fraction = 1;
+  const models::Gemm more{.m = 1001, .n = 1000, .k = 6400};
+  EXPECT_NEAR(CostOf(cool.gpu, cool.calibration, more, L2::kCold).compute,
+              260e-6, 1e-12);
+}
+
+TEST(GemmCost, ReadsAAndBOnceAndWritesCOnce) {
+  const CostModel model = Round();
+  // 2 bytes * (100 * 6400 + 6400 * 100 + 100 * 100) = 2.58 MB at 1000 GB/s.
+  models::Gemm gemm{.m = 100, .n = 100, .k = 6400};
+  EXPECT_NEAR(CostOf(model.gpu, model.calibration, gemm, L2::kCold).memory,
+              2.58e-6, 1e-12);
+  // Warm: half of B, 1.28 MB, misses.
+  EXPECT_NEAR(CostOf(model.gpu, model.calibration, gemm, L2::kWarm).memory,
+              1.94e-6, 1e-12);
+  // FP32 gradients summed in place: 4 bytes of C, read and written: 2.56 +
+  // 0.08.
+  gemm.output = DType::kFp32;
+  gemm.accumulate = true;
+  EXPECT_NEAR(CostOf(model.gpu, model.calibration, gemm, L2::kCold).memory,
+              2.64e-6, 1e-12);
+}
+
+TEST(GemmCost, SplitsALongSumOverIdleMultiprocessors) {
+  CostModel model = Round();
+  model.calibration.gemm.splits = {1, 2};
+  // One tile, k = 6400: split in two each half takes 64 + 2 us, and the
+  // reduction 3 us + 8 * 2 * 100 * 100 bytes / 100 TB/s = 0.0016 us.
+  const models::Gemm gemm{.m = 100, .n = 100, .k = 6400};
+  const KernelCost cost = CostOf(model.gpu, model.calibration, gemm, L2::kCold);
+  EXPECT_NEAR(cost.compute, 66e-6, 1e-12);
+  EXPECT_NEAR(cost.fixed, 1e-6 + 3e-6 + 0.0016e-6, 1e-12);
+}
+
+TEST(SustainedRate, FollowsThePowerLimit) {
+  const CostModel model = Round();
+  GpuSpec gpu = model.gpu;
+  // At the reference's 400 W: 0.5 of 100 TFLOP/s.
+  EXPECT_NEAR(SustainedRate(gpu, model.calibration.power, DType::kBf16), 50e12,
+              1);
+  // At 160 W: ((160 - 80) / (400 - 80))^0.5 = 0.5 of that.
+  gpu.power_watts = 160;
+  EXPECT_NEAR(SustainedRate(gpu, model.calibration.power, DType::kBf16), 25e12,
+              1);
+  // However much power there is, never more than the peak.
+  gpu.power_watts = 40000;
+  EXPECT_NEAR(SustainedRate(gpu, model.calibration.power, DType::kBf16), 100e12,
+              1);
+}
+
+TEST(AttentionCost, PassesOverTheVisibleBlocks) {
+  const CostModel model = Round();
+  // 100 heads, 1024 queries: 8 blocks of queries each, 8 waves in all. Full:
+  // each sees 8 blocks of keys, 2 products of 2 * 128 * 128 * 128 FLOPs. At
+  // d = half_dim the rate is half of 1 TFLOP/s:
+  //   8 * 8 * 2 * 2 * 128^3 / 0.5e12 = 1073.7 us.
+  models::Attention a{.batch = 1,
+                      .heads = 100,
+                      .kv_heads = 100,
+                      .queries = 1024,
+                      .keys = 1024,
+                      .head_dim = 128,
+                      .value_head_dim = 128,
+                      .causal = false};
+  EXPECT_NEAR(InMicroseconds(model.Of(a).time), 1073.7 + 1, 0.5);
+  // Causal: (8 + 1) / 2 blocks on average: 9/16 of it.
+  a.causal = true;
+  EXPECT_NEAR(InMicroseconds(model.Of(a).time), 1073.7 * 9 / 16 + 1, 0.5);
+  // Backward: five products for two.
+  a.backward = true;
+  EXPECT_NEAR(InMicroseconds(model.Of(a).time), 1073.7 * 9 / 16 * 2.5 + 1, 1);
+}
+
+TEST(MemoryBoundCost, IsLaunchesPlusBytes) {
+  const CostModel model = Round();
+  // 3 launches of 2 us, 100 MB at half of 1000 GB/s = 200 us.
+  const models::MemoryBound kernel{.kind = Pointwise::kNorm,
+                                   .read = sim::Bytes(60'000'000),
+                                   .written = sim::Bytes(40'000'000),
+                                   .flops = {},
+                                   .kernels = 3};
+  EXPECT_NEAR(InMicroseconds(model.Of(kernel).time), 206, 1e-3);
+  EXPECT_EQ(model.Of(kernel).bound, Bound::kMemory);
+  // Warm: 20 MiB of it, half of L2, moves twice as fast: 20.97 us less.
+  EXPECT_NEAR(InMicroseconds(model.Of(kernel, L2::kWarm).time), 206 - 20.97,
+              0.01);
+}
+
+TEST(CostModel, NamesTheWall) {
+  const CostModel model = Round();
+  EXPECT_EQ(model.Of(models::Gemm{.m = 8192, .n = 8192, .k = 8192}).bound,
+            Bound::kCompute);
+  // 1 us of launch, 2.56 us of tile; 0.0003 us of FLOPs.
+  EXPECT_EQ(model
+                .Of(models::MemoryBound{.kind = Pointwise::kCast,
+                                        .read = sim::Bytes(1000),
+                                        .written = {},
+                                        .flops = {}})
+                .bound,
+            Bound::kLaunch);
+}
+
+TEST(CostModel, SaysWhatAGpuLacks) {
+  const absl::StatusOr<CostModel> a100 = CostModel::Load("a100-sxm-80gb");
+  ASSERT_TRUE(a100.ok()) << a100.status();
+  EXPECT_EQ(
+      a100->Check(models::Gemm{.m = 1, .n = 1, .k = 1, .dtype = DType::kFp8})
+          .message(),
+      "a100-sxm-80gb has no fp8 tensor cores; it supports fp32, tf32, fp16, "
+      "bf16, int8, int4");
+  EXPECT_EQ(a100->Check(models::Attention{.family = AttentionFamily::kFlash3})
+                .message(),
+            "no fa3 attention kernel is calibrated for a100-sxm-80gb");
+}
+
+// ---- Properties of every GPU file, over a seeded sweep of shapes.
+
+class EveryGpu : public ::testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    absl::StatusOr<CostModel> loaded = CostModel::Load(GetParam());
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    model_ = *std::move(loaded);
+  }
+  // FLOPs / peak or bytes / bandwidth, whichever is longer.
+  sim::Duration Roofline(const models::Kernel& kernel, DType dtype) const {
+    const models::Work work = models::WorkOf(kernel);
+    return std::max(work.flops / model_.gpu.peak[dtype],
+                    (work.read + work.written) / model_.gpu.memory_bandwidth);
+  }
+  CostModel model_;
+};
+
+TEST_P(EveryGpu, NeverBeatsTheRoofline) {
+  std::mt19937_64 random(2);
+  const auto size = [&random](int64_t most) {
+    return static_cast<int64_t>(random() % static_cast<uint64_t>(most)) + 1;
+  };
+  for (int i = 0; i < 2000; ++i) {
+    const models::Gemm gemm{.batch = size(4),
+                            .m = size(1 << (i % 15)),
+                            .n = size(16384),
+                            .k = size(16384),
+                            .dtype = i % 2 ? DType::kBf16 : DType::kTf32};
+    EXPECT_GE(model_.Of(gemm).time, Roofline(gemm, gemm.dtype))
+        << models::Dump(gemm) << " of sweep 2";
+    const int64_t queries = size(8192);
+    const int64_t kv_heads = size(8);
+    const models::Attention attention{.batch = size(8),
+                                      .heads = kv_heads * size(8),
+                                      .kv_heads = kv_heads,
+                                      .queries = queries,
+                                      .keys = queries + size(8192) - 1,
+                                      .head_dim = 64 << (i % 3),
+                                      .value_head_dim = 64 << (i % 3),
+                                      .causal = i % 5 > 0,
+                                      .backward = i % 7 > 3,
+                                      .family = AttentionFamily::kFlash2};
+    EXPECT_GE(model_.Of(attention).time, Roofline(attention, DType::kBf16))
+        << models::Dump(attention) << " of sweep 2";
+    const models::MemoryBound bound{
+        .kind = sim::AsId<Pointwise>(static_cast<size_t>(i) % kPointwiseKinds),
+        .read = sim::Bytes(size(1 << 30)),
+        .written = sim::Bytes(size(1 << 30)),
+        .flops = sim::Flops(static_cast<double>(size(1 << 30)))};
+    EXPECT_GE(model_.Of(bound).time, Roofline(bound, DType::kFp32))
+        << models::Dump(bound) << " of sweep 2";
+  }
+}
+
+TEST_P(EveryGpu, MoreTilesNeverCostLess) {
+  std::mt19937_64 random(3);
+  for (int i = 0; i < 500; ++i) {
+    models::Gemm gemm{.m = static_cast<int64_t>(random() % 4096 + 1),
+                      .n = static_cast<int64_t>(random() % 8192 + 1),
+                      .k = static_cast<int64_t>(random() % 8192 + 1)};
+    const sim::Duration before = model_.Of(gemm).time;
+    int64_t* const sizes[] = {&gemm.m, &gemm.n, &gemm.k, &gemm.batch};
+    int64_t& grown = *sizes[random() % 4];
+    grown += static_cast<int64_t>(random() % 1024 + 1);
+    EXPECT_GE(model_.Of(gemm).time, before)
+        << models::Dump(gemm) << " of sweep 3";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Gpus, EveryGpu, ::testing::ValuesIn(GpuNames()),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace hardware
