@@ -1,0 +1,163 @@
+#include "scenarios/validate_ops.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "sim/data_path.h"
+
+namespace scenarios {
+namespace {
+
+sim::CsvFile Table(const std::string& text) {
+  absl::StatusOr<sim::CsvFile> table = sim::CsvFile::Parse("t.csv", text);
+  EXPECT_TRUE(table.ok()) << table.status();
+  return *std::move(table);
+}
+
+const char kGemmHeader[] =
+    "gpu,dtype,m,n,k,time_us,source,act_quant_included,l2\n";
+
+TEST(OpTableOf, TellsTablesByTheirColumns) {
+  EXPECT_EQ(OpTableOf(Table(kGemmHeader)), OpTable::kGemm);
+  EXPECT_EQ(OpTableOf(Table("gpu,op,rows,width,bytes,dtype,time_us,source\n")),
+            OpTable::kPointwise);
+  EXPECT_EQ(OpTableOf(Table("gpu,collective,bytes,time_us\n")), std::nullopt);
+}
+
+TEST(PredictOps, PricesARowAndSaysWhichOneItWas) {
+  const auto predictions = PredictOps(Table(
+      std::string(kGemmHeader) + "h100,bf16,8192,8192,8192,1400,x,0,cold\n"));
+  ASSERT_TRUE(predictions.ok()) << predictions.status();
+  ASSERT_EQ(predictions->size(), 1);
+  const Prediction& p = predictions->front();
+  EXPECT_EQ(p.row, 1);
+  EXPECT_EQ(p.id, "bf16 8192x8192x8192");
+  EXPECT_EQ(p.group, "h100 bf16");
+  EXPECT_EQ(p.measured, 1400);
+  // 2 * 8192^3 FLOPs at 989.4 TFLOP/s are 1111 us; sustained clocks, 0.79 of
+  // it, make that 1403.
+  EXPECT_NEAR(p.predicted, 1403, 20);
+}
+
+TEST(PredictOps, AddsTheQuantisationARowIncludes) {
+  const auto predictions =
+      PredictOps(Table(std::string(kGemmHeader) +
+                       "h100,fp8,4096,4096,4096,100,x,0,cold\n"
+                       "h100,fp8,4096,4096,4096,100,x,1,cold\n"));
+  ASSERT_TRUE(predictions.ok()) << predictions.status();
+  // Two passes over 16.8 M elements of 2 bytes, one writes 1: 84 MB at some
+  // 2.9 TB/s, and two launches.
+  EXPECT_NEAR((*predictions)[1].predicted - (*predictions)[0].predicted, 33, 4);
+}
+
+TEST(PredictOps, SkipsWhatNoLawCovers) {
+  const auto predictions = PredictOps(
+      Table(std::string(kGemmHeader) + "h100,w4a16,16,4096,4096,10,x,0,cold\n"
+                                       "a100,fp8,16,4096,4096,10,x,0,cold\n"
+                                       "b200,bf16,16,4096,4096,10,x,0,cold\n"));
+  ASSERT_TRUE(predictions.ok()) << predictions.status();
+  for (const Prediction& p : *predictions) {
+    EXPECT_EQ(p.status, PredictionStatus::kSkipped) << p.row;
+  }
+  EXPECT_EQ((*predictions)[0].reason, "no law prices w4a16 GEMMs");
+  EXPECT_EQ((*predictions)[1].reason,
+            "a100-sxm-80gb has no fp8 tensor cores; it supports fp32, tf32, "
+            "fp16, bf16, int8, int4");
+  EXPECT_EQ((*predictions)[2].reason.substr(0, 25),
+            "no GPU is called \"b200\"; ");
+}
+
+TEST(PredictOps, DoesNotScoreTimesRoundedToAFewMicroseconds) {
+  const auto predictions =
+      PredictOps(Table(std::string(kGemmHeader) +
+                       "a100,fp16,16,4096,4096,9,vidur,0,cold\n"
+                       "a100,fp16,64,8192,8192,90,vidur,0,cold\n"));
+  ASSERT_TRUE(predictions.ok()) << predictions.status();
+  EXPECT_FALSE((*predictions)[0].scored);
+  EXPECT_TRUE((*predictions)[1].scored);
+}
+
+TEST(PredictOps, SaysWhichCellIsWrong) {
+  const auto predictions = PredictOps(Table(
+      std::string(kGemmHeader) + "h100,bf16,many,8192,8192,1400,x,0,cold\n"));
+  EXPECT_EQ(predictions.status().message(),
+            "t.csv:2:11: m: \"many\" is not a whole number; write one, as 12");
+}
+
+// ---- Measured, where the data is at hand.
+
+// The measured table of that name, or nothing.
+std::optional<sim::CsvFile> Measured(const std::string& name) {
+  const char* set = std::getenv("ORRERY_DATA");
+  const std::filesystem::path data = set != nullptr
+                                         ? std::filesystem::path(set)
+                                         : sim::DataPath("../shared/data");
+  const std::filesystem::path path = data / "ops" / name;
+  if (!std::filesystem::exists(path)) return std::nullopt;
+  absl::StatusOr<sim::CsvFile> table = sim::CsvFile::Load(path.string());
+  EXPECT_TRUE(table.ok()) << table.status();
+  if (!table.ok()) return std::nullopt;
+  return *std::move(table);
+}
+
+struct Score {
+  double mean = 0, p90 = 0;  // of the absolute relative errors
+};
+
+// Of the rows that are priced and scored, by group.
+std::map<std::string, Score> ScoresOf(const sim::CsvFile& table) {
+  std::map<std::string, std::vector<double>> errors;
+  const auto predictions = PredictOps(table);
+  EXPECT_TRUE(predictions.ok()) << predictions.status();
+  if (!predictions.ok()) return {};
+  for (const Prediction& p : *predictions) {
+    if (p.status != PredictionStatus::kOk || !p.scored) continue;
+    errors[p.group].push_back(std::abs(RelativeError(p)));
+  }
+  std::map<std::string, Score> scores;
+  for (auto& [group, sorted] : errors) {
+    std::sort(sorted.begin(), sorted.end());
+    double sum = 0;
+    for (const double error : sorted) sum += error;
+    scores[group] = {.mean = sum / static_cast<double>(sorted.size()),
+                     .p90 = sorted[sorted.size() * 9 / 10]};
+  }
+  return scores;
+}
+
+TEST(MeasuredGemms, Bf16IsWithinTenPercentOnEveryGpu) {
+  const std::optional<sim::CsvFile> table = Measured("gemm.csv");
+  if (!table) GTEST_SKIP() << "no measured data; set ORRERY_DATA to it";
+  const std::map<std::string, Score> scores = ScoresOf(*table);
+  for (const char* group : {"a100 bf16", "h100 bf16", "h200 bf16"}) {
+    ASSERT_TRUE(scores.contains(group)) << group;
+    EXPECT_LT(scores.at(group).mean, 0.08) << group;
+    EXPECT_LT(scores.at(group).p90, 0.16) << group;
+  }
+}
+
+TEST(MeasuredAttention, PrefillIsWithinFifteenPercentForEveryEngine) {
+  const std::optional<sim::CsvFile> table = Measured("attention_prefill.csv");
+  if (!table) GTEST_SKIP() << "no measured data; set ORRERY_DATA to it";
+  const std::map<std::string, Score> scores = ScoresOf(*table);
+  for (const char* gpu : {"a100", "h100", "h200"}) {
+    for (const char* engine : {"vllm", "sglang", "tensorrt-llm"}) {
+      const std::string group = absl::StrCat(gpu, " bf16 ", engine);
+      ASSERT_TRUE(scores.contains(group)) << group;
+      EXPECT_LT(scores.at(group).mean, 0.15) << group;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace scenarios
