@@ -8,6 +8,9 @@
 namespace hardware {
 namespace {
 
+constexpr absl::string_view kSimple = "Simple";
+constexpr absl::string_view kLl128 = "LL128";
+
 // Switches a message passes between nodes: the leaf, or up and down the spine.
 int64_t SwitchesPassed(const GroupShape& shape) {
   return shape.leaves > 1 ? 3 : 1;
@@ -26,6 +29,7 @@ sim::Duration TimeOf(const Traffic& t, const NcclProtocol& p,
     const sim::Duration hop = p.network_step + cluster.network.step +
                               cluster.switch_latency * SwitchesPassed(shape);
     time += cluster.network.start + hop * t.network_steps;
+    if (p.protocol == kSimple) time += cluster.network.simple_start;
   }
   const double network = p.network_payload * cluster.network.efficiency;
   time += std::max({Transfer(t.link_bytes, shape.link_rate, p.link_efficiency),
@@ -73,6 +77,7 @@ CollectivePrice PriceOf(const models::Collective& collective,
                         const GroupShape& shape, const Cluster& cluster) {
   CollectivePrice best;
   if (shape.ranks <= 1 || collective.bytes.count() <= 0) return best;
+  const bool leaves_node = shape.nodes > 1;
   const auto& protocols =
       shape.nvlink ? cluster.nccl.nvlink : cluster.nccl.pcie;
   for (const CollectiveAlgorithm& algorithm : CollectiveAlgorithms()) {
@@ -80,6 +85,10 @@ CollectivePrice PriceOf(const models::Collective& collective,
     const Traffic traffic = algorithm.traffic(collective, shape);
     for (const NcclProtocol& protocol : protocols) {
       if (protocol.algorithm != algorithm.name) continue;
+      if (leaves_node && !cluster.network.ll128 &&
+          protocol.protocol == kLl128) {
+        continue;
+      }
       const sim::Duration time = TimeOf(traffic, protocol, shape, cluster);
       if (!best.algorithm.empty() && time >= best.time) continue;
       best = {.time = time,

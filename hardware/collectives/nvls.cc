@@ -7,9 +7,10 @@
 // into and out of them: read and written twice each, besides the traffic of the
 // switch, which reads and writes it once.
 //
-// NCCL uses it for sums of floating-point numbers, and for three GPUs or more
-// (nvls.cc of NCCL 2.18 and later). Over several nodes, the parts are reduced
-// further over the two trees of tree.cc, node by node, each rank its part.
+// NCCL uses it for sums of floating-point numbers, and in a node for five GPUs
+// or more (measured on eight H200: stas00/ml-engineering, network/README.md,
+// SHARP). Over several nodes, the parts are reduced further over the two trees
+// of tree.cc, node by node, each rank its part.
 #include <algorithm>
 
 #include "hardware/collectives/algorithms.h"
@@ -24,7 +25,7 @@ bool SwitchAdds(const models::Collective& collective, const GroupShape& shape,
                         collective.dtype == models::DType::kFp16 ||
                         collective.dtype == models::DType::kBf16;
   return collective.kind == models::CollectiveKind::kAllReduce && floating &&
-         cluster.in_switch_reduction && shape.min_ranks_per_node > 2;
+         cluster.in_switch_reduction && shape.min_ranks_per_node > 4;
 }
 
 }  // namespace

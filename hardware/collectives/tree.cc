@@ -35,7 +35,7 @@ Traffic TreeTraffic(const models::Collective& collective,
   if (shape.leaves > 1) {
     t.spine_bytes = t.network_bytes * std::min(2, shape.nodes_per_leaf);
   }
-  t.own_part = PartOf(collective.bytes, 1, shape.ranks);
+  if (chain > 1) t.own_part = PartOf(collective.bytes, 1, chain);
   t.memory = PartOf(collective.bytes, 5 * (shape.ranks - 1), shape.ranks);
   return t;
 }

@@ -1,0 +1,268 @@
+#include "hardware/collective_cost.h"
+
+#include <cstdint>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "hardware/collectives/algorithms.h"
+
+namespace hardware {
+namespace {
+
+using models::Collective;
+using models::CollectiveKind;
+using sim::Bytes;
+using sim::GBps;
+using sim::MiB;
+using sim::Microseconds;
+
+constexpr CollectiveKind kKinds[] = {
+    CollectiveKind::kAllReduce,     CollectiveKind::kAllGather,
+    CollectiveKind::kReduceScatter, CollectiveKind::kAllToAll,
+    CollectiveKind::kBroadcast,     CollectiveKind::kSendRecv};
+
+// first, first + stride, …
+std::vector<int> Ranks(int count, int stride = 1) {
+  std::vector<int> ranks;
+  for (int i = 0; i < count; ++i) ranks.push_back(i * stride);
+  return ranks;
+}
+
+// ---- By hand ---------------------------------------------------------------
+
+// Round numbers: 8 GPUs on 100 GB/s links of which rings reach half, 8 NICs of
+// 10 GB/s of which payload is 80 %.
+Cluster RoundNumbers() {
+  Cluster c;
+  c.gpu.multiprocessors = 100;
+  c.gpu.memory_bandwidth = GBps(1000);
+  c.nodes = 8;
+  c.gpus_per_node = 8;
+  c.gpu_link = GpuLink::kNvSwitch;
+  c.nvlink_rate = GBps(100);
+  c.nics_per_node = 8;
+  c.nic_rate = GBps(10);
+  c.nodes_per_leaf = 4;
+  c.switch_latency = Microseconds(1);
+  c.network = {.name = "round",
+               .start = Microseconds(7),
+               .simple_start = Microseconds(20),
+               .step = Microseconds(2),
+               .efficiency = 0.8,
+               .ll128 = true};
+  c.nccl.nvlink = {{.algorithm = "ring",
+                    .protocol = "Simple",
+                    .start = Microseconds(10),
+                    .step = Microseconds(1),
+                    .link_efficiency = 0.5,
+                    .own_part = GBps(200),
+                    .channels = 25,
+                    .network_step = Microseconds(3),
+                    .network_payload = 1,
+                    .channels_per_nic = 2}};
+  return c;
+}
+
+TEST(PriceOf, AddsStartStepsAndBytesInsideANode) {
+  const Cluster c = RoundNumbers();
+  const CollectivePrice p =
+      PriceOf({.kind = CollectiveKind::kAllGather, .bytes = Bytes(8'000'000)},
+              ShapeOf(c, Ranks(8)), c);
+  // 10 us + 7 hops · 1 us + 7 MB / 50 GB/s = 140 us + 1 MB / 200 GB/s = 5 us.
+  EXPECT_EQ(p.time, Microseconds(10 + 7 + 140 + 5));
+  EXPECT_EQ(p.algorithm, "ring");
+  EXPECT_EQ(p.protocol, "Simple");
+  EXPECT_EQ(p.wire_bytes, Bytes(7'000'000));
+  EXPECT_EQ(p.takes_compute, 256);  // 25 of 100 multiprocessors
+  // 7 MB read and 7 MB written in 162 us are 86.4 of 1000 GB/s.
+  EXPECT_EQ(p.takes_memory, 88);  // 0.0864 · 1024 = 88.5, to even
+}
+
+TEST(PriceOf, WaitsForTheSlowerOfLinksAndNetwork) {
+  const Cluster c = RoundNumbers();
+  const CollectivePrice p =
+      PriceOf({.kind = CollectiveKind::kAllGather, .bytes = Bytes(16'000'000)},
+              ShapeOf(c, Ranks(16)), c);
+  // Hops: 13 of 1 us inside; 2 of 3 + 2 us and one switch of 1 us between.
+  // Links: 15 MB / 50 GB/s = 300 us. NICs: 15 MB / (8 · 10 · 0.8 GB/s) = 234
+  // us. Start: 10 + 7 + 20 us. Own part: 1 MB / 200 GB/s = 5 us.
+  EXPECT_EQ(p.time, Microseconds(37 + 13 + 12 + 300 + 5));
+  EXPECT_EQ(p.takes_compute, 164);  // 8 NICs · 2 channels of 100: 163.84
+}
+
+TEST(PriceOf, OneRankPerNodeGoesThroughItsNic) {
+  const Cluster c = RoundNumbers();
+  const CollectivePrice p =
+      PriceOf({.kind = CollectiveKind::kAllReduce, .bytes = Bytes(4'000'000)},
+              ShapeOf(c, Ranks(4, 8)), c);
+  // 6 hops of 6 us; 6 MB / 8 GB/s = 750 us; start 37 us; own part 5 us.
+  EXPECT_EQ(p.time, Microseconds(37 + 36 + 750 + 5));
+  EXPECT_EQ(p.wire_bytes, Bytes(6'000'000));
+  EXPECT_EQ(p.takes_compute, 20);  // 2 channels of 100: 20.48
+}
+
+TEST(PriceOf, AnOversubscribedSpineIsSharedByTheNodesBelowALeaf) {
+  Cluster c = RoundNumbers();
+  c.oversubscription = 8;
+  // 8 nodes below 2 leaves: 4 · 10 / 8 = 5 GB/s leave each; the ring sends one
+  // node's 14/8 · 4 MB over them: 7 MB / (5 · 0.8 GB/s) = 1750 us. 14 hops of
+  // 3 + 2 us and 3 switches. Start 37 us; own part 0.5 MB / 200 GB/s.
+  const CollectivePrice p =
+      PriceOf({.kind = CollectiveKind::kAllReduce, .bytes = Bytes(4'000'000)},
+              ShapeOf(c, Ranks(8, 8)), c);
+  EXPECT_EQ(p.time, Microseconds(37 + 14 * 8 + 1750 + 2.5));
+}
+
+TEST(PriceOf, TakesTheCheapestProtocol) {
+  Cluster c = RoundNumbers();
+  NcclProtocol quick = c.nccl.nvlink[0];
+  quick.protocol = "LL";
+  quick.start = Microseconds(2);
+  quick.link_efficiency = 0.1;
+  c.nccl.nvlink.push_back(quick);
+  const GroupShape shape = ShapeOf(c, Ranks(8));
+  Collective collective{.kind = CollectiveKind::kAllGather,
+                        .bytes = Bytes(8000)};
+  EXPECT_EQ(PriceOf(collective, shape, c).protocol, "LL");
+  collective.bytes = Bytes(8'000'000);
+  EXPECT_EQ(PriceOf(collective, shape, c).protocol, "Simple");
+}
+
+TEST(PriceOf, Ll128NeedsANetworkThatDeliversWholeLines) {
+  Cluster c = RoundNumbers();
+  NcclProtocol lines = c.nccl.nvlink[0];
+  lines.protocol = "LL128";
+  c.nccl.nvlink.insert(c.nccl.nvlink.begin(), lines);
+  const Collective collective{.kind = CollectiveKind::kAllGather,
+                              .bytes = MiB(1)};
+  const GroupShape far = ShapeOf(c, Ranks(16)), near = ShapeOf(c, Ranks(8));
+  EXPECT_EQ(PriceOf(collective, far, c).protocol, "LL128");
+  c.network.ll128 = false;
+  EXPECT_EQ(PriceOf(collective, far, c).protocol, "Simple");
+  EXPECT_EQ(PriceOf(collective, near, c).protocol, "LL128");
+}
+
+// ---- Laws, on every cluster of the library ---------------------------------
+
+class ClusterPrices : public testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    absl::StatusOr<Cluster> loaded = LoadCluster(GetParam());
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    cluster_ = *loaded;
+    if (cluster_.nics_per_node > 0) cluster_.nodes = 64;
+  }
+
+  // Whole nodes and parts of one; a rank of each node.
+  std::vector<std::vector<int>> Groups() const {
+    std::vector<std::vector<int>> groups;
+    for (int n = 2; n <= cluster_.ranks(); n *= 2) groups.push_back(Ranks(n));
+    for (int n = 2; n <= cluster_.nodes; n *= 2) {
+      groups.push_back(Ranks(n, cluster_.gpus_per_node));
+    }
+    return groups;
+  }
+
+  CollectivePrice Price(CollectiveKind kind, Bytes bytes,
+                        const GroupShape& shape) const {
+    return PriceOf({.kind = kind, .bytes = bytes}, shape, cluster_);
+  }
+
+  Cluster cluster_;
+};
+
+TEST_P(ClusterPrices, OneRankOrNoBytesAreFree) {
+  for (const CollectiveKind kind : kKinds) {
+    EXPECT_EQ(Price(kind, MiB(1), ShapeOf(cluster_, Ranks(1))).time,
+              sim::Duration());
+    for (const std::vector<int>& group : Groups()) {
+      const CollectivePrice p = Price(kind, Bytes(0), ShapeOf(cluster_, group));
+      EXPECT_EQ(p.time, sim::Duration());
+      EXPECT_EQ(p.algorithm, "");
+    }
+  }
+}
+
+TEST_P(ClusterPrices, MoreBytesNeverTakeLess) {
+  for (const CollectiveKind kind : kKinds) {
+    for (const std::vector<int>& group : Groups()) {
+      const GroupShape shape = ShapeOf(cluster_, group);
+      sim::Duration before;
+      for (int64_t bytes = 512; bytes <= int64_t{1} << 34; bytes *= 2) {
+        const sim::Duration time = Price(kind, Bytes(bytes), shape).time;
+        EXPECT_GT(time, before) << models::NameOf(kind) << " " << bytes;
+        before = time;
+      }
+    }
+  }
+}
+
+// Without reduction in the switch, which a group gains only when it fills more
+// than half a node, and which then outruns the ring of fewer ranks.
+TEST_P(ClusterPrices, MoreRanksNeverTakeLess) {
+  cluster_.in_switch_reduction = false;
+  for (const CollectiveKind kind : kKinds) {
+    for (int64_t bytes = 512; bytes <= int64_t{1} << 34; bytes *= 4) {
+      sim::Duration before;
+      for (int n = 1; n <= cluster_.ranks(); n *= 2) {
+        const sim::Duration time =
+            Price(kind, Bytes(bytes), ShapeOf(cluster_, Ranks(n))).time;
+        EXPECT_GE(time, before) << models::NameOf(kind) << " " << bytes
+                                << " bytes, " << n << " ranks";
+        before = time;
+      }
+    }
+  }
+}
+
+TEST_P(ClusterPrices, BytesNeverOutrunTheWire) {
+  for (const CollectiveKind kind : kKinds) {
+    for (const std::vector<int>& group : Groups()) {
+      const GroupShape shape = ShapeOf(cluster_, group);
+      for (const Bytes bytes : {Bytes(512), MiB(1), MiB(64), MiB(16384)}) {
+        const CollectivePrice p = Price(kind, bytes, shape);
+        const double seconds = sim::InSeconds(p.time);
+        for (const CollectiveAlgorithm& row : CollectiveAlgorithms()) {
+          if (row.name != p.algorithm) continue;
+          const Traffic t = row.traffic({.kind = kind, .bytes = bytes}, shape);
+          EXPECT_LE(static_cast<double>(t.link_bytes.count()),
+                    shape.link_rate.count() * seconds);
+          EXPECT_LE(static_cast<double>(t.network_bytes.count()),
+                    shape.network_rate.count() * seconds);
+          EXPECT_LE(static_cast<double>(t.spine_bytes.count()),
+                    shape.spine_rate.count() * seconds);
+        }
+        EXPECT_LE(p.takes_compute, 1024);
+        EXPECT_GT(p.takes_compute, 0);
+        EXPECT_LE(p.takes_memory, 1024);
+      }
+    }
+  }
+}
+
+TEST_P(ClusterPrices, OversubscriptionNeverHelps) {
+  if (cluster_.nics_per_node == 0) return;
+  cluster_.nodes_per_leaf = 4;
+  Cluster slower = cluster_;
+  slower.oversubscription = cluster_.oversubscription * 4;
+  for (const CollectiveKind kind : kKinds) {
+    for (const std::vector<int>& group : Groups()) {
+      const Collective c{.kind = kind, .bytes = MiB(256)};
+      EXPECT_GE(PriceOf(c, ShapeOf(slower, group), slower).time,
+                PriceOf(c, ShapeOf(cluster_, group), cluster_).time);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Library, ClusterPrices,
+                         testing::ValuesIn(ClusterNames()),
+                         [](const testing::TestParamInfo<std::string>& test) {
+                           std::string name = test.param;
+                           for (char& c : name) c = c == '-' ? '_' : c;
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace hardware
