@@ -29,6 +29,8 @@ class ConfigJson {
   // `path` is what errors call the file. Fields of a multimodal model's
   // `text_config` come before those around it.
   ConfigJson(absl::string_view path, absl::string_view text);
+  ConfigJson(const ConfigJson&) = delete;  // holds a pointer into itself
+  ConfigJson& operator=(const ConfigJson&) = delete;
 
   const absl::Status& status() const { return status_; }
   Transformer& transformer() { return transformer_; }
