@@ -1,65 +1,54 @@
+// Each rank has a clock of its own. A rank that knows when its communications
+// begin and end depends on nobody: it runs ahead, event by event, until a lane
+// arrives at a communication whose peers have not all come. If other lanes of
+// the rank are then at work, it waits for its turn in the queue: what happens
+// next on a rank is sure once nothing can happen anywhere before it. When the
+// last peer comes, all of them know the communication's start and end.
+//
+// So the order in which ranks are seen to does not matter, and most events need
+// no queue: without overlap of communication and computation, none does.
 #include "sim/engine.h"
 
 #include <algorithm>
 #include <bit>
+#include <limits>
+#include <optional>
 #include <utility>
 
 #include "sim/deadlock.h"
 #include "sim/event_queue.h"
+#include "sim/lane.h"
 #include "sim/meetings.h"
 #include "sim/steps.h"
 
 namespace sim {
 namespace {
 
-// Work is counted in 1/1024 ps of an undisturbed device, so that the progress
-// of a kernel, time x speed, is a whole number however often its speed changes.
-using Work = int64_t;
-using Speed = int64_t;  // work per ps: parts per 1024
-constexpr Speed kFullSpeed = 1024;
-constexpr Speed kLeastSpeed = 64;  // program.h: contention never goes further
-
-Work WorkOf(Duration alone) { return alone.count() * kFullSpeed; }
-
-Duration TimeFor(Work work, Speed speed) {
-  if (speed == kFullSpeed) return Duration((work + kFullSpeed - 1) >> 10);
-  return Duration((work + speed - 1) / speed);
-}
-
-// What a rank's device has left for kernels.
-struct Load {
-  int32_t compute = 0, memory = 0;  // taken, in 1024ths
-
-  Speed speed(const Step& kernel) const {
-    const int32_t taken = kernel.memory_bound ? memory : compute;
-    return std::max<Speed>(kFullSpeed - taken, kLeastSpeed);
-  }
-};
-
-// One lane of one rank. It either runs a stretch - kernels `at` to `last`, one
-// straight after the other - or has arrived at communication `at`, or waits for
-// other lanes before it may begin `at`, or is over.
-struct Lane {
-  Instant start;  // when `at` began
-  Instant since;  // `left` is what is left of kernel `at` at this instant
-  Work left = 0;
-  StepId at{};
-  StepId last{};
-  uint32_t version = 0;  // of the event that ends the stretch
-  bool arrived = false;
-};
+using LaneSet = uint16_t;  // bit l is lane l
 
 struct Rank {
-  Instant done;
-  uint32_t host = 0;     // first row in the table of host times
-  uint16_t blocked = 0;  // lanes that wait for other lanes
-  uint16_t running = 0;  // lanes that run a stretch
+  Instant done;           // end of the last task so far
+  uint32_t version = 0;   // of the rank's event in the queue
+  LaneSet waiting = 0;    // for other lanes
+  LaneSet computing = 0;  // with a stretch
+  LaneSet arrived = 0;    // at a communication whose peers have not all come
+  LaneSet agreed = 0;     // with a communication that takes nothing as yet
+  LaneSet loading = 0;    // with a communication that takes its part
   bool recorded = false;
-  Load load;
+  bool suspended = false;
+  Device device;
 };
 
-// An event's owner is a lane (its slot) or, with this bit, a meeting.
-constexpr uint32_t kMeetingBit = 1u << 31;
+void Insert(LaneSet& set, LaneSet bit) { set |= bit; }
+void Remove(LaneSet& set, LaneSet bit) { set &= static_cast<LaneSet>(~bit); }
+
+// Calls visit with each lane of a set.
+template <class Visit>
+void ForEachLane(unsigned set, Visit&& visit) {
+  for (; set != 0; set &= set - 1) {
+    visit(static_cast<uint32_t>(std::countr_zero(set)));
+  }
+}
 
 class Engine {
  public:
@@ -69,29 +58,40 @@ class Engine {
 
  private:
   using Slot = uint32_t;  // rank << lane_bits_ | lane
+  using RankRow = uint32_t;
 
-  Rank& RankOf(Slot slot) { return ranks_[slot >> lane_bits_]; }
-  Slot FirstSlot(Slot slot) const { return slot >> lane_bits_ << lane_bits_; }
-  uint16_t LaneBit(Slot slot) const {
-    return static_cast<uint16_t>(1u << (slot - FirstSlot(slot)));
+  // What happens next on a rank, as far as it knows.
+  struct Next {
+    Instant at;
+    Slot slot;
+  };
+
+  RankRow RowOf(Slot slot) const { return slot >> lane_bits_; }
+  Rank& RankOf(Slot slot) { return ranks_[RowOf(slot)]; }
+  Slot FirstSlot(RankRow rank) const { return rank << lane_bits_; }
+  LaneSet BitOf(Slot slot) const {
+    return static_cast<LaneSet>(1u << (slot - FirstSlot(RowOf(slot))));
   }
-  Slot SlotOf(Seat seat) const;
+  Slot SlotOf(Seat seat) const {
+    return static_cast<Slot>((Row(seat.rank) << lane_bits_) + Row(seat.lane));
+  }
 
   void ChooseRecorded(Record record);
-  bool Ready(Slot slot, StepId step) const;
-  Instant LaunchOf(const Rank& rank, const Step& step) const;
+  bool NextEvent();
+  void Advance(RankRow rank);
+  void Queue(RankRow rank);
+  std::optional<Next> NextOf(RankRow rank) const;
+  void Happen(const Next& next);
+
+  bool Ready(Slot slot) const;
   void Begin(Slot slot);
   void End(Slot slot);
 
-  void BeginStretch(Slot slot, Instant start);
-  void Forecast(Slot slot);
   void Settle(Slot slot);
   void EndStretch(Slot slot);
-  void AddLoad(Slot slot, int32_t compute, int32_t memory);
-
-  void Arrive(Slot slot, Instant at);
-  void StartMeeting(MeetingId id);
-  void EndMeeting(MeetingId id);
+  void AddLoad(Slot slot, int32_t times);
+  void Arrive(Slot slot);
+  void EndCommunication(Slot slot);
 
   void Write(Slot slot, StepId step, Instant start, Instant finish);
   absl::Status Deadlock() const;
@@ -101,11 +101,12 @@ class Engine {
   Meetings meetings_;
   unsigned lane_bits_;
   std::vector<Rank> ranks_;
-  std::vector<Lane> lanes_;        // by slot
-  std::vector<Instant> host_;      // ends of each rank's host syncs, after 0
-  std::vector<LaneId> axis_lane_;  // script-major: the lane of each axis
-  EventQueue queue_;
-  Instant now_;
+  std::vector<Lane> lanes_;         // by slot
+  std::vector<Instant> host_;       // rank after rank; see Device
+  std::vector<RankRow> free_;       // ranks that may be able to run ahead
+  std::vector<RankRow> suspended_;  // ranks to queue when no rank is free
+  EventQueue queue_;                // of ranks
+  Instant now_;                     // of the rank being seen to
   Timeline timeline_;
 };
 
@@ -116,18 +117,17 @@ Engine::Engine(const Program& program, Record record)
       lane_bits_(static_cast<unsigned>(
           std::bit_width(std::max<size_t>(program.lanes.size(), 1) - 1))),
       ranks_(program.script.size()),
-      lanes_(program.script.size() << lane_bits_),
-      axis_lane_(program.scripts.size() * program.axes.size()) {
-  for (size_t script = 0; script < program.scripts.size(); ++script) {
-    for (const Task& task : program.scripts[AsId<ScriptId>(script)].tasks) {
-      if (task.axis == kNoAxis) continue;
-      axis_lane_[script * program.axes.size() + Row(task.axis)] = task.lane;
-    }
+      lanes_(program.script.size() << lane_bits_) {
+  size_t epochs = 0;
+  for (const ScriptId script : program.script) {
+    epochs += 1 + steps_.host_syncs(script);
   }
+  host_.resize(epochs);
+  Instant* host = host_.data();
   for (size_t row = 0; row < ranks_.size(); ++row) {
     const ScriptId script = program.script[AsId<RankId>(row)];
-    ranks_[row].host = static_cast<uint32_t>(host_.size());
-    host_.resize(host_.size() + 1 + steps_.host_syncs(script));
+    ranks_[row].device.host = host;
+    host += 1 + steps_.host_syncs(script);
     for (size_t lane = 0; lane < program.lanes.size(); ++lane) {
       lanes_[(row << lane_bits_) + lane].at =
           steps_.begin(script, AsId<LaneId>(lane));
@@ -155,20 +155,14 @@ void Engine::ChooseRecorded(Record record) {
 }
 
 absl::StatusOr<Timeline> Engine::Run() && {
-  for (size_t row = 0; row < ranks_.size(); ++row) {
+  for (RankRow rank = 0; rank < ranks_.size(); ++rank) {
+    now_ = Instant();
     for (size_t lane = 0; lane < program_.lanes.size(); ++lane) {
-      Begin(static_cast<Slot>((row << lane_bits_) + lane));
+      Begin(FirstSlot(rank) + static_cast<Slot>(lane));
     }
+    Advance(rank);
   }
-  while (!queue_.empty()) {
-    const Event event = queue_.Pop();
-    now_ = event.at;
-    if (event.owner & kMeetingBit) {
-      const MeetingId id{event.owner & ~kMeetingBit};
-      meetings_[id].in_progress ? EndMeeting(id) : StartMeeting(id);
-    } else if (event.version == lanes_[event.owner].version) {
-      EndStretch(event.owner);
-    }
+  while (NextEvent()) {
   }
   if (absl::Status status = Deadlock(); !status.ok()) return status;
   for (const Rank& rank : ranks_) {
@@ -178,99 +172,131 @@ absl::StatusOr<Timeline> Engine::Run() && {
   return std::move(timeline_);
 }
 
+// Lets the free ranks run, then the one in the queue whose turn it is. False if
+// there is none.
+bool Engine::NextEvent() {
+  while (!free_.empty()) {
+    const RankRow rank = free_.back();
+    free_.pop_back();
+    Advance(rank);
+  }
+  for (const RankRow rank : suspended_) Queue(rank);
+  suspended_.clear();
+  if (queue_.empty()) return false;
+  const Event event = queue_.Pop();
+  if (event.version == ranks_[event.owner].version) {
+    Happen(*NextOf(event.owner));
+    Advance(event.owner);
+  }
+  return true;
+}
+
+// Runs the rank as far as it is sure of what happens next.
+void Engine::Advance(RankRow row) {
+  Rank& rank = ranks_[row];
+  while (rank.arrived == 0) {
+    const std::optional<Next> next = NextOf(row);
+    if (!next) return;
+    Happen(*next);
+  }
+  if (rank.suspended) return;
+  rank.suspended = true;
+  suspended_.push_back(row);
+}
+
+void Engine::Queue(RankRow row) {
+  Rank& rank = ranks_[row];
+  rank.suspended = false;
+  if (rank.arrived == 0) return;
+  const std::optional<Next> next = NextOf(row);
+  if (!next) return;
+  queue_.Push({.at = next->at, .version = ++rank.version, .owner = row});
+}
+
+// Ends of stretches and of communications; and starts of communications while
+// there are kernels for them to slow, otherwise they can be left for later.
+std::optional<Engine::Next> Engine::NextOf(RankRow row) const {
+  const Rank& rank = ranks_[row];
+  const Lane* const lanes = &lanes_[FirstSlot(row)];
+  Next next = {Instant{Duration(std::numeric_limits<int64_t>::max())}, 0};
+  const auto consider = [&](Instant at, uint32_t lane) {
+    if (at < next.at) next = {at, FirstSlot(row) + lane};
+  };
+  ForEachLane(rank.computing | rank.loading,
+              [&](uint32_t lane) { consider(lanes[lane].end, lane); });
+  ForEachLane(rank.agreed, [&](uint32_t lane) {
+    consider(rank.computing != 0 ? lanes[lane].start : lanes[lane].end, lane);
+  });
+  if ((rank.computing | rank.loading | rank.agreed) == 0) return std::nullopt;
+  return next;
+}
+
+void Engine::Happen(const Next& next) {
+  Rank& rank = RankOf(next.slot);
+  const LaneSet bit = BitOf(next.slot);
+  now_ = next.at;
+  if (rank.computing & bit) {
+    EndStretch(next.slot);
+  } else if ((rank.agreed & bit) && rank.computing != 0) {
+    Remove(rank.agreed, bit);
+    Insert(rank.loading, bit);
+    AddLoad(next.slot, 1);
+  } else {
+    EndCommunication(next.slot);
+  }
+}
+
 // Whether all that the lane's next step waits for has ended.
-bool Engine::Ready(Slot slot, StepId step) const {
-  const Slot first = FirstSlot(slot);
-  for (const Need need : steps_.needs(step)) {
+bool Engine::Ready(Slot slot) const {
+  const Slot first = FirstSlot(RowOf(slot));
+  for (const Need need : steps_.needs(lanes_[slot].at)) {
     if (lanes_[first + need.lane].at < need.position) return false;
   }
   return true;
 }
 
-// When the host has launched the step.
-Instant Engine::LaunchOf(const Rank& rank, const Step& step) const {
-  return host_[rank.host + step.epoch] + step.issue;
-}
-
 // Begins the lane's next step, if it may.
 void Engine::Begin(Slot slot) {
-  const StepId at = lanes_[slot].at;
-  const Step& step = steps_[at];
+  Lane& lane = lanes_[slot];
   Rank& rank = RankOf(slot);
+  const Step& step = steps_[lane.at];
   if (step.kind == StepKind::kEnd) {
     rank.done = now_;
     return;
   }
-  const uint16_t bit = LaneBit(slot);
-  if (!Ready(slot, at)) {
-    rank.blocked |= bit;
+  const LaneSet bit = BitOf(slot);
+  if (!Ready(slot)) {
+    Insert(rank.waiting, bit);
     return;
   }
-  rank.blocked &= static_cast<uint16_t>(~bit);
-  const Instant start = std::max(now_, LaunchOf(rank, step));
-  step.kind == StepKind::kCommunication ? Arrive(slot, start)
-                                        : BeginStretch(slot, start);
+  Remove(rank.waiting, bit);
+  lane.start = std::max(now_, rank.device.LaunchOf(step));
+  if (step.kind == StepKind::kCommunication) {
+    Arrive(slot);
+    return;
+  }
+  Insert(rank.computing, bit);
+  BeginStretch(lane, lane.start, steps_, rank.device);
 }
 
-// The lane's step has ended now.
+// The lane's step has ended now: begins what that allows.
 void Engine::End(Slot slot) {
   Lane& lane = lanes_[slot];
   Rank& rank = RankOf(slot);
   const Step& step = steps_[lane.at];
-  if (step.host_sync) host_[rank.host + step.epoch + 1] = now_;
+  if (step.host_sync) rank.device.host[step.epoch + 1] = now_;
   lane.at = AsId<StepId>(Row(lane.at) + 1);
-  for (unsigned woken = step.wakes & rank.blocked; woken != 0;
-       woken &= woken - 1) {
-    Begin(FirstSlot(slot) + static_cast<Slot>(std::countr_zero(woken)));
-  }
+  ForEachLane(step.wakes & rank.waiting,
+              [&](uint32_t woken) { Begin(FirstSlot(RowOf(slot)) + woken); });
   Begin(slot);
 }
 
-void Engine::BeginStretch(Slot slot, Instant start) {
-  Lane& lane = lanes_[slot];
-  lane.start = lane.since = start;
-  lane.left = WorkOf(steps_[lane.at].duration);
-  RankOf(slot).running |= LaneBit(slot);
-  Forecast(slot);
-}
-
-// Foretells the stretch's end, should the device's load stay as it is.
-void Engine::Forecast(Slot slot) {
-  Lane& lane = lanes_[slot];
-  const Rank& rank = RankOf(slot);
-  size_t row = Row(lane.at);
-  const Step* step = &steps_[lane.at];
-  Instant end = lane.since + TimeFor(lane.left, rank.load.speed(*step));
-  while (step->kind == StepKind::kJoinedKernel) {
-    step = &steps_[AsId<StepId>(++row)];
-    end = std::max(end, LaunchOf(rank, *step)) +
-          TimeFor(WorkOf(step->duration), rank.load.speed(*step));
-  }
-  lane.last = AsId<StepId>(row);
-  queue_.Push({.at = end, .owner = slot, .version = ++lane.version});
-}
-
-// Brings the stretch up to now: `at` is the kernel that runs, `left` the rest
-// of it. The last kernel of the stretch stays, even with nothing left of it,
-// until its event ends it.
 void Engine::Settle(Slot slot) {
-  Lane& lane = lanes_[slot];
   const Rank& rank = RankOf(slot);
-  while (lane.at < lane.last) {
-    const Speed speed = rank.load.speed(steps_[lane.at]);
-    const Instant end = lane.since + TimeFor(lane.left, speed);
-    if (end > now_) break;
-    if (rank.recorded) Write(slot, lane.at, lane.start, end);
-    lane.at = AsId<StepId>(Row(lane.at) + 1);
-    const Step& next = steps_[lane.at];
-    lane.start = lane.since = std::max(end, LaunchOf(rank, next));
-    lane.left = WorkOf(next.duration);
-  }
-  if (lane.since >= now_) return;
-  const Work done =
-      (now_ - lane.since).count() * rank.load.speed(steps_[lane.at]);
-  lane.left = std::max<Work>(lane.left - done, 0);
-  lane.since = now_;
+  sim::Settle(lanes_[slot], now_, steps_, rank.device,
+              [&](StepId step, Instant start, Instant finish) {
+                if (rank.recorded) Write(slot, step, start, finish);
+              });
 }
 
 void Engine::EndStretch(Slot slot) {
@@ -281,81 +307,59 @@ void Engine::EndStretch(Slot slot) {
     Write(slot, lane.last, lane.start, now_);
   }
   lane.at = lane.last;
-  rank.running &= static_cast<uint16_t>(~LaneBit(slot));
+  Remove(rank.computing, BitOf(slot));
   End(slot);
 }
 
-// A communication of the slot's rank begins to take its part of the device, or
-// ends to. What each kernel has done so far, it did at the speed before.
-void Engine::AddLoad(Slot slot, int32_t compute, int32_t memory) {
-  if ((compute | memory) == 0) return;
+// The communication begins to take its part of the device (times 1) or ceases
+// to (times -1). What kernels have done so far, they did at the speed before.
+void Engine::AddLoad(Slot slot, int32_t times) {
   Rank& rank = RankOf(slot);
-  const auto for_each_stretch = [&](auto&& visit) {
-    for (unsigned running = rank.running; running != 0;
-         running &= running - 1) {
-      visit(FirstSlot(slot) + static_cast<Slot>(std::countr_zero(running)));
-    }
-  };
-  for_each_stretch([this](Slot lane) { Settle(lane); });
-  rank.load.compute += compute;
-  rank.load.memory += memory;
-  for_each_stretch([this](Slot lane) { Forecast(lane); });
-}
-
-Engine::Slot Engine::SlotOf(Seat seat) const {
-  const size_t script = Row(program_.script[seat.rank]);
-  const LaneId lane =
-      axis_lane_[script * program_.axes.size() + Row(seat.axis)];
-  return static_cast<Slot>((Row(seat.rank) << lane_bits_) + Row(lane));
-}
-
-void Engine::Arrive(Slot slot, Instant at) {
+  const Slot first = FirstSlot(RowOf(slot));
   const Step& step = steps_[lanes_[slot].at];
-  const MeetingId id =
-      meetings_.id(AsId<RankId>(slot >> lane_bits_), step.axis);
-  lanes_[slot].arrived = true;
-  const bool takes = (step.takes_compute | step.takes_memory) != 0;
-  Meeting& meeting = meetings_[id];
-  if (!meeting.Arrive(at, step.duration, takes)) return;
-  if (meeting.start == now_ || !meeting.takes) {
-    StartMeeting(id);
-    return;
-  }
-  const auto owner = static_cast<uint32_t>(Row(id)) | kMeetingBit;
-  queue_.Push({.at = meeting.start, .owner = owner, .version = 0});
+  ForEachLane(rank.computing, [&](uint32_t lane) { Settle(first + lane); });
+  rank.device.compute_taken += times * step.takes_compute;
+  rank.device.memory_taken += times * step.takes_memory;
+  ForEachLane(rank.computing, [&](uint32_t lane) {
+    Walk(lanes_[first + lane], steps_, rank.device);
+  });
 }
 
-void Engine::StartMeeting(MeetingId id) {
+// If the lane is the last to come to its meeting, all who are there learn when
+// they begin and end.
+void Engine::Arrive(Slot slot) {
+  const Lane& lane = lanes_[slot];
+  const Step& step = steps_[lane.at];
+  const MeetingId id = meetings_.id(AsId<RankId>(RowOf(slot)), step.axis);
+  Insert(RankOf(slot).arrived, BitOf(slot));
   Meeting& meeting = meetings_[id];
-  meeting.in_progress = true;
-  const auto owner = static_cast<uint32_t>(Row(id)) | kMeetingBit;
-  queue_.Push(
-      {.at = meeting.start + meeting.duration, .owner = owner, .version = 1});
-  if (!meeting.takes) return;
+  if (!meeting.Arrive(lane.start, step.duration)) return;
   for (const Seat seat : meetings_.seats(id)) {
-    const Slot slot = SlotOf(seat);
-    const Step& step = steps_[lanes_[slot].at];
-    AddLoad(slot, step.takes_compute, step.takes_memory);
+    const Slot member = SlotOf(seat);
+    lanes_[member].start = meeting.start;
+    lanes_[member].end = meeting.start + meeting.duration;
+    Rank& rank = RankOf(member);
+    Remove(rank.arrived, BitOf(member));
+    Insert(rank.agreed, BitOf(member));
+    ++rank.version;
+    if (RowOf(member) != RowOf(slot)) free_.push_back(RowOf(member));
   }
+  meeting.Clear();
 }
 
-void Engine::EndMeeting(MeetingId id) {
-  const Meeting ended = meetings_[id];
-  meetings_[id].Clear();  // before its members come for the next call
-  for (const Seat seat : meetings_.seats(id)) {
-    const Slot slot = SlotOf(seat);
-    Lane& lane = lanes_[slot];
-    const Step& step = steps_[lane.at];
-    lane.arrived = false;
-    if (ended.takes) AddLoad(slot, -step.takes_compute, -step.takes_memory);
-    if (RankOf(slot).recorded) Write(slot, lane.at, ended.start, now_);
-    End(slot);
-  }
+void Engine::EndCommunication(Slot slot) {
+  const Lane& lane = lanes_[slot];
+  Rank& rank = RankOf(slot);
+  const LaneSet bit = BitOf(slot);
+  if (rank.loading & bit) AddLoad(slot, -1);
+  Remove(rank.loading, bit);
+  Remove(rank.agreed, bit);
+  if (rank.recorded) Write(slot, lane.at, lane.start, now_);
+  End(slot);
 }
 
 void Engine::Write(Slot slot, StepId step, Instant start, Instant finish) {
-  const size_t row =
-      timeline_.offset[slot >> lane_bits_] + Row(steps_.task(step));
+  const size_t row = timeline_.offset[RowOf(slot)] + Row(steps_.task(step));
   timeline_.starts[row] = start;
   timeline_.finishes[row] = finish;
 }
@@ -363,15 +367,15 @@ void Engine::Write(Slot slot, StepId step, Instant start, Instant finish) {
 // Ok if every lane is over.
 absl::Status Engine::Deadlock() const {
   std::vector<Standing> standing;
-  for (size_t slot = 0; slot < lanes_.size(); ++slot) {
-    const Lane& lane = lanes_[slot];
-    const size_t lane_row = slot & ((size_t{1} << lane_bits_) - 1);
-    if (lane_row >= program_.lanes.size()) continue;
-    if (steps_[lane.at].kind == StepKind::kEnd) continue;
-    standing.push_back({.rank = AsId<RankId>(slot >> lane_bits_),
-                        .lane = AsId<LaneId>(lane_row),
-                        .task = steps_.task(lane.at),
-                        .arrived = lane.arrived});
+  for (size_t row = 0; row < ranks_.size(); ++row) {
+    for (size_t lane = 0; lane < program_.lanes.size(); ++lane) {
+      const StepId at = lanes_[(row << lane_bits_) + lane].at;
+      if (steps_[at].kind == StepKind::kEnd) continue;
+      standing.push_back({.rank = AsId<RankId>(row),
+                          .lane = AsId<LaneId>(lane),
+                          .task = steps_.task(at),
+                          .arrived = (ranks_[row].arrived >> lane & 1) != 0});
+    }
   }
   if (standing.empty()) return absl::OkStatus();
   return DeadlockError(program_, standing);

@@ -46,9 +46,10 @@ enum class Record : uint8_t {
 // still, the tasks they stand at and the peers that never come.
 //
 // REQUIRES: Check(program) (program_check.h) is ok.
-// Cost: O(log(ranks · lanes)) per stretch of kernels that nothing else waits
-// for, and per communication of a group; memory 60 bytes for each lane of each
-// rank plus 16 for every recorded task.
+// Cost: O(lanes) per stretch of kernels that nothing else waits for and per
+// communication; O(log ranks) more where other lanes are at work while a
+// communication waits for its peers. Memory: 48 bytes for each lane of each
+// rank, 16 for every recorded task.
 absl::StatusOr<Timeline> Simulate(const Program& program,
                                   Record record = Record::kEveryRank);
 

@@ -1,7 +1,7 @@
 // The events to come, earliest first.
 //
 //   EventQueue queue;
-//   queue.Push({.at = Instant{Microseconds(2)}, .owner = 7, .version = 1});
+//   queue.Push({.at = Instant{Microseconds(2)}, .version = 1, .owner = 7});
 //   const Event event = queue.Pop();
 //
 // Order is (at, owner, version): total, and a property of the program rather
@@ -25,8 +25,8 @@ namespace sim {
 
 struct Event {
   Instant at;
-  uint32_t owner = 0;    // what it happens to; the engine says what that is
   uint32_t version = 0;  // an event older than its owner's version is void
+  uint32_t owner = 0;    // what it happens to; the engine says what that is
 
   friend constexpr bool operator==(const Event&, const Event&) = default;
   // Free of branches: the outcome is a coin toss, and a heap asks often.

@@ -1,9 +1,11 @@
 // Where ranks meet to communicate: one meeting for each group, held again for
 // each of the group's calls.
 //
-//   Meeting& m = meetings.of(rank, axis);
-//   if (m.Arrive(now, duration)) // the last member has come: it starts at
-//                                // m.start and runs for m.duration
+//   Meeting& m = meetings[meetings.id(rank, axis)];
+//   if (m.Arrive(now, duration)) {
+//     // The last has come: all start at m.start and run for m.duration.
+//     m.Clear();
+//   }
 //
 // A member holds one seat for every axis on which it reaches the group: one,
 // except that in a folded program a rank may meet a rank it stands for itself.
@@ -25,18 +27,15 @@ namespace sim {
 enum class MeetingId : uint32_t {};
 
 struct Meeting {
-  Instant start{};           // last arrival so far
-  Duration duration{};       // the longest of those that arrived
-  uint32_t arrived = 0;      // seats taken
-  uint32_t seats = 0;        // seats there are
-  bool takes = false;        // someone takes a part of a device
-  bool in_progress = false;  // has started and not ended
+  Instant start{};       // last arrival so far
+  Duration duration{};   // the longest of those that arrived
+  uint32_t arrived = 0;  // seats taken
+  uint32_t seats = 0;    // seats there are
 
   // True if this was the last to come.
-  bool Arrive(Instant at, Duration alone, bool some_takes) {
+  bool Arrive(Instant at, Duration alone) {
     start = std::max(start, at);
     duration = std::max(duration, alone);
-    takes |= some_takes;
     return ++arrived == seats;
   }
   void Clear() { *this = {.seats = seats}; }
@@ -44,7 +43,7 @@ struct Meeting {
 
 struct Seat {
   RankId rank;
-  AxisId axis;
+  LaneId lane;  // on which the rank makes its calls; 0 if it makes none
 };
 
 class Meetings {
@@ -56,7 +55,7 @@ class Meetings {
     return of_[Row(rank) * axes_ + Row(axis)];
   }
   Meeting& operator[](MeetingId id) { return meetings_[id]; }
-  // By rank and axis.
+  // By rank, then axis.
   std::span<const Seat> seats(MeetingId id) const { return seats_[id]; }
 
  private:

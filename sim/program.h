@@ -38,6 +38,10 @@ inline constexpr size_t kMaxLanes = 16;
 // picosecond, in 64 bits.
 inline constexpr Duration kLongestTask{int64_t{1} << 52};
 
+// Parts per 1024 of its speed that a kernel keeps, however much communications
+// take: a step goes on even beside one that takes the whole device. A choice.
+inline constexpr int64_t kLeastSpeed = 64;
+
 // What a kernel runs short of when something else runs beside it.
 enum class Resource : uint8_t { kCompute, kMemory };
 
@@ -65,8 +69,8 @@ struct Task {
   // Communication: parts per 1024 of the device's compute units and memory
   // bandwidth it takes from kernels beside it while it runs, 0 .. 1024. A
   // kernel bound by r runs at (1024 - sum of active takes of r) / 1024 of its
-  // speed, but never below 64 / 1024; it ends at the first whole picosecond by
-  // which its work is done. Nothing slows a communication.
+  // speed, but never below kLeastSpeed / 1024; it ends at the first whole
+  // picosecond by which its work is done. Nothing slows a communication.
   uint16_t takes_compute = 0;
   uint16_t takes_memory = 0;
 };

@@ -12,7 +12,7 @@ namespace sim {
 namespace {
 
 Event At(int64_t ps, uint32_t owner = 0, uint32_t version = 0) {
-  return {Instant{Picoseconds(ps)}, owner, version};
+  return {Instant{Picoseconds(ps)}, version, owner};
 }
 
 TEST(EventQueue, OrdersByInstantThenOwnerThenVersion) {
