@@ -1,0 +1,95 @@
+#include "hardware/rank_grid.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "sim/program_check.h"
+
+namespace hardware {
+namespace {
+
+using models::Axis;
+
+TEST(RankGrid, NumbersTensorFastestThenContextDataPipeline) {
+  const RankGrid grid(
+      {.tensor = 2, .context = 2, .pipeline = 2, .data = 3});  // 24 ranks
+  // 17 = 1 + 2·(0 + 2·(1 + 3·1))
+  const RankPlace place = grid.Place(17);
+  EXPECT_EQ(place.tensor, 1);
+  EXPECT_EQ(place.context, 0);
+  EXPECT_EQ(place.data, 1);
+  EXPECT_EQ(place.stage, 1);
+  for (int64_t rank = 0; rank < 24; ++rank) {
+    EXPECT_EQ(grid.RankAt(grid.Place(rank)), rank);
+  }
+}
+
+TEST(RankGrid, GroupsAreTheRanksThatDifferInOneCoordinate) {
+  const RankGrid grid({.tensor = 4, .pipeline = 2, .data = 2});
+  EXPECT_EQ(grid.GroupOf(6, Axis::kTensor), (std::vector<int>{4, 5, 6, 7}));
+  EXPECT_EQ(grid.GroupOf(6, Axis::kData), (std::vector<int>{2, 6}));
+  EXPECT_EQ(grid.GroupOf(6, Axis::kEmbedding), (std::vector<int>{6, 14}));
+  EXPECT_EQ(grid.GroupOf(6, Axis::kModel),
+            (std::vector<int>{4, 5, 6, 7, 12, 13, 14, 15}));
+}
+
+TEST(RankGrid, DataGroupsHoldContextRanksToo) {
+  const RankGrid grid({.context = 2, .data = 2});
+  EXPECT_EQ(grid.GroupOf(0, Axis::kData), (std::vector<int>{0, 1, 2, 3}));
+}
+
+TEST(RankGrid, HybridShardsAreNeighboursAndReplicasAreApart) {
+  const RankGrid grid({.data = 8, .zero = 3, .shard_group = 4});
+  EXPECT_EQ(grid.GroupOf(5, Axis::kShard), (std::vector<int>{4, 5, 6, 7}));
+  EXPECT_EQ(grid.GroupOf(5, Axis::kReplicate), (std::vector<int>{1, 5}));
+}
+
+TEST(RankGrid, ChannelsLinkStagesInALineOrWithChunksInARing) {
+  const RankGrid line({.pipeline = 3});
+  EXPECT_EQ(line.GroupOf(1, Axis::kForwardIn), (std::vector<int>{0, 1}));
+  EXPECT_EQ(line.GroupOf(1, Axis::kForwardOut), (std::vector<int>{1, 2}));
+  EXPECT_EQ(line.GroupOf(1, Axis::kBackwardIn), (std::vector<int>{2, 1}));
+  EXPECT_EQ(line.GroupOf(1, Axis::kBackwardOut), (std::vector<int>{1, 0}));
+  EXPECT_TRUE(line.GroupOf(2, Axis::kForwardOut).empty());
+  const RankGrid ring({.pipeline = 3, .virtual_stages = 2});
+  EXPECT_EQ(ring.GroupOf(2, Axis::kForwardOut), (std::vector<int>{2, 0}));
+  EXPECT_EQ(ring.GroupOf(0, Axis::kForwardIn), (std::vector<int>{2, 0}));
+}
+
+TEST(RankGrid, FilledGroupsAreTheOnesItNames) {
+  const std::vector<Axis> axes = {Axis::kTensor,     Axis::kData,
+                                  Axis::kEmbedding,  Axis::kModel,
+                                  Axis::kForwardIn,  Axis::kForwardOut,
+                                  Axis::kBackwardIn, Axis::kBackwardOut};
+  for (const int64_t chunks : {1, 2}) {
+    const RankGrid grid(
+        {.tensor = 2, .pipeline = 2, .virtual_stages = chunks, .data = 2});
+    sim::Program program;
+    program.lanes.Append("compute");
+    program.scripts.Append({});
+    program.script = sim::Column<sim::RankId, sim::ScriptId>(8);
+    grid.FillGroups(axes, &program);
+    EXPECT_TRUE(sim::Check(program).ok()) << sim::Check(program);
+    for (size_t rank = 0; rank < 8; ++rank) {
+      for (size_t column = 0; column < axes.size(); ++column) {
+        const sim::GroupId group = program.group(
+            sim::AsId<sim::RankId>(rank), sim::AsId<sim::AxisId>(column));
+        const auto expected =
+            grid.GroupOf(static_cast<int64_t>(rank), axes[column]);
+        if (group == sim::kNoGroup) {
+          EXPECT_LT(expected.size(), 2u);
+          continue;
+        }
+        std::vector<int> members;
+        for (const sim::RankId member : program.members[group]) {
+          members.push_back(static_cast<int>(sim::Row(member)));
+        }
+        EXPECT_EQ(members, expected);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hardware
