@@ -96,6 +96,7 @@ Attention LayerEmitter::FusedKernel(bool backward) const {
 // A step of the ring after the first: half of the keys that came, unmasked.
 Attention LayerEmitter::FurtherStep(Attention first) const {
   first.causal = false;
+  first.ring_half = true;
   first.keys = shape_.sequence / 2;
   return first;
 }

@@ -113,7 +113,10 @@ Work WorkOf(const Kernel& kernel) {
 sim::Flops MatrixFlops(const Kernel& kernel, bool causal_half) {
   if (const auto* attention = std::get_if<Attention>(&kernel)) {
     Attention counted = *attention;
-    if (!causal_half) counted.causal = false;
+    if (!causal_half) {
+      counted.causal = false;
+      if (counted.ring_half) counted.keys *= 2;
+    }
     return WorkOf(counted).flops;
   }
   if (std::holds_alternative<Gemm>(kernel)) return WorkOf(kernel).flops;

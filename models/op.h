@@ -55,7 +55,10 @@ struct Attention {
   int64_t value_head_dim = 0;  // of V
   bool causal = true;          // the last query sees every key, the one before
                                // all but one, …
-  bool backward = false;       // five matrix products instead of two
+  // A later step of a context-parallel ring: `keys` are the half of another
+  // rank's that the causal mask leaves.
+  bool ring_half = false;
+  bool backward = false;  // five matrix products instead of two
   AttentionFamily family = AttentionFamily::kFlash2;
   DType dtype = DType::kBf16;
   friend bool operator==(const Attention&, const Attention&) = default;

@@ -163,16 +163,19 @@ TEST_F(Lowering, InterleavingShrinksTheBubble) {
   EXPECT_LT(sim::Simulate(Lower(t).program).value().makespan, plain);
 }
 
-TEST_F(Lowering, ModelFlopsFollowMegatronsFormula) {
-  models::TrainingSpec t = Training({.tensor = 2, .pipeline = 2, .data = 2}, 4);
-  t.pad_vocab_to = 1;
-  const LoweredStep step = Lower(t);
+TEST_F(Lowering, ModelFlopsFollowMegatronsFormulaHoweverItIsSplit) {
   // Matrix weights: a layer h·(1 + 2/2 + 1)·h + 3·h·f, the head h·V; 6 FLOPs
   // for each and token; attention 12·s·h a token and layer, counted in full.
   const double h = 1024, f = 2816, v = 32000, s = 1024, tokens = 8 * s;
   const double weights = 8 * (3 * h * h + 3 * h * f) + h * v;
-  EXPECT_DOUBLE_EQ(step.model_flops.count(),
-                   tokens * (6 * weights + 8 * 12 * s * h));
+  for (const Split& split :
+       {Split{.tensor = 2, .pipeline = 2, .data = 2},
+        Split{.context = 4, .data = 2}, Split{.data = 2, .zero = 3}}) {
+    models::TrainingSpec t = Training(split, 4);
+    t.pad_vocab_to = 1;
+    EXPECT_DOUBLE_EQ(Lower(t).model_flops.count(),
+                     tokens * (6 * weights + 8 * 12 * s * h));
+  }
 }
 
 }  // namespace
