@@ -112,12 +112,13 @@ void MemoryLines(const Report& r, std::string* out) {
   for (const HeldMemory& held : m.held()) {
     absl::StrAppendFormat(out, "  %-22s %7.2f GiB\n", held.name(), held.gib());
   }
-  absl::StrAppendFormat(out, "  %-22s %7.2f GiB\n", "cached, not in use",
-                        m.reserved_gib() - m.allocated_gib());
   absl::StrAppendFormat(out, "  %-22s %7.2f GiB\n", "CUDA context",
                         m.context_gib());
   absl::StrAppendFormat(out, "  %-22s %7.2f GiB\n", "NCCL buffers",
                         m.communicators_gib());
+  absl::StrAppendFormat(
+      out, "  the caching allocator reserves up to %.2f GiB for tensors\n",
+      m.reserved_gib());
   if (!r.fits()) {
     absl::StrAppend(out, "\nways to make it fit, cheapest first\n");
     for (const WayOut& way : r.ways_out()) {

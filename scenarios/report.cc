@@ -190,7 +190,7 @@ void SummarizeHorizon(const Inputs& inputs, Report* report) {
 }  // namespace
 
 sim::Bytes PeakOf(const Outcome& outcome, size_t stage) {
-  return outcome.memory[stage].reserved.bytes + outcome.context +
+  return outcome.memory[stage].allocated.bytes + outcome.context +
          outcome.communicators;
 }
 
