@@ -210,7 +210,9 @@ void Engine::Queue(RankRow row) {
   if (rank.arrived == 0) return;
   const std::optional<Next> next = NextOf(row);
   if (!next) return;
-  queue_.Push({.at = next->at, .version = ++rank.version, .owner = row});
+  // A communication's start may have been left for later.
+  const Instant at = std::max(next->at, queue_.now());
+  queue_.Push({.at = at, .version = ++rank.version, .owner = row});
 }
 
 // Ends of stretches and of communications; and starts of communications while

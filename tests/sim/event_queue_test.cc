@@ -11,17 +11,37 @@
 namespace sim {
 namespace {
 
-Event At(int64_t ps, uint32_t owner = 0, uint32_t version = 0) {
-  return {Instant{Picoseconds(ps)}, version, owner};
+Event At(int64_t ps, uint32_t owner = 0) {
+  return {Instant{Picoseconds(ps)}, 0, owner};
 }
 
-TEST(EventQueue, OrdersByInstantThenOwnerThenVersion) {
-  const Event in_order[] = {At(1, 9, 9), At(2, 0, 5), At(2, 1, 0), At(2, 1, 1),
-                            At(3, 0, 0)};
+TEST(EventQueue, PopsTheEarliestFirst) {
   EventQueue queue;
-  for (const size_t row : {3, 0, 4, 2, 1}) queue.Push(in_order[row]);
-  for (const Event& event : in_order) EXPECT_EQ(queue.Pop(), event);
+  for (const int64_t ps : {3, 0, 7, 8, 1}) queue.Push(At(ps));
+  for (const int64_t ps : {0, 1, 3, 7, 8}) EXPECT_EQ(queue.Pop(), At(ps));
   EXPECT_TRUE(queue.empty());
+}
+
+TEST(EventQueue, PopsEventsOfOneInstantInTheOrderTheyWerePushed) {
+  EventQueue queue;
+  queue.Push(At(6, 2));
+  queue.Push(At(5, 9));
+  queue.Push(At(6, 1));
+  EXPECT_EQ(queue.Pop(), At(5, 9));
+  queue.Push(At(6, 0));  // from nearby, into a lower bucket
+  queue.Push(At(5, 3));  // now
+  for (const Event& event : {At(5, 3), At(6, 2), At(6, 1), At(6, 0)}) {
+    EXPECT_EQ(queue.Pop(), event);
+  }
+}
+
+TEST(EventQueue, KnowsWhenItIs) {
+  EventQueue queue;
+  EXPECT_EQ(queue.now(), Instant());
+  queue.Push(At(1'000'000));
+  EXPECT_EQ(queue.now(), Instant());
+  queue.Pop();
+  EXPECT_EQ(queue.now(), At(1'000'000).at);
 }
 
 TEST(EventQueue, IsEmptyAfterItsOnlyEventIsPoppedAndUsableAgain) {
@@ -34,7 +54,7 @@ TEST(EventQueue, IsEmptyAfterItsOnlyEventIsPoppedAndUsableAgain) {
   EXPECT_EQ(queue.Pop(), At(2));
 }
 
-// The model: the least element of a plain vector.
+// The model: the first of the least elements of a list.
 TEST(EventQueue, PopsWhatASortedListWould) {
   for (uint64_t seed = 0; seed < 20; ++seed) {
     Dice dice(seed);
@@ -42,13 +62,17 @@ TEST(EventQueue, PopsWhatASortedListWould) {
     std::vector<Event> model;
     for (int turn = 0; turn < 2000; ++turn) {
       if (!model.empty() && dice.Chance(48)) {
-        const auto least = std::min_element(model.begin(), model.end());
+        const auto least = std::min_element(
+            model.begin(), model.end(),
+            [](const Event& a, const Event& b) { return a.at < b.at; });
         ASSERT_EQ(queue.Pop(), *least) << "seed " << seed << " turn " << turn;
         model.erase(least);
       } else {
-        model.push_back(At(static_cast<int64_t>(dice.Below(50)),
-                           static_cast<uint32_t>(dice.Below(8)),
-                           static_cast<uint32_t>(turn)));
+        const uint64_t ahead = dice.Below(uint64_t{1} << dice.Below(40));
+        model.push_back(
+            At(queue.now().since_start.count() +
+                   static_cast<int64_t>(dice.Chance(30) ? 0 : ahead),
+               static_cast<uint32_t>(turn)));
         queue.Push(model.back());
       }
       ASSERT_EQ(queue.empty(), model.empty());
