@@ -96,4 +96,8 @@ std::string UnitOf(const FieldDescriptor& field) {
   return field.options().GetExtension(proto::unit);
 }
 
+bool HoldsAlways(const FieldDescriptor& field) {
+  return field.options().GetExtension(proto::always);
+}
+
 }  // namespace scenarios

@@ -1,4 +1,4 @@
-// Checks that fields.proto's options state: ranges, and what a run needs.
+// Checks that field.proto's options state: ranges, and what a run needs.
 //
 //   // training.micro_batch: 0 is below 1; 1 or more works
 //   CheckRanges(scenario, [&](path) { return file.At(path); });
@@ -32,6 +32,9 @@ absl::Status CheckRanges(const google::protobuf::Message& message,
 
 // The unit of a number as its .proto states it; empty if it has none.
 std::string UnitOf(const google::protobuf::FieldDescriptor& field);
+
+// Whether a message's defaults hold where it is left out.
+bool HoldsAlways(const google::protobuf::FieldDescriptor& field);
 
 }  // namespace scenarios
 

@@ -27,13 +27,13 @@ struct Prediction {
   std::string group;  // rows summarised together: GPU, dtype, source, ...
   // The headline is the mean over sources of each source's figure; rows that
   // are not scored are predicted but left out of it.
-  std::string source;
+  std::string source = {};
   bool scored = true;
   std::string metric;    // the measured column, with its unit: "time_us"
   double measured = 0;   // > 0
   double predicted = 0;  // > 0 when ok, in the unit of `metric`
   PredictionStatus status = PredictionStatus::kOk;
-  std::string reason;  // empty when ok
+  std::string reason = {};  // empty when ok
 };
 
 // (predicted - measured) / measured. REQUIRES: p.status == kOk.

@@ -1,0 +1,91 @@
+#include "scenarios/account.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "models/load_model.h"
+#include "scenarios/load.h"
+#include "scenarios/scenario_file.h"
+#include "sim/spelling.h"
+
+namespace scenarios {
+namespace {
+
+models::MachineRates RatesOf(const hardware::GpuSpec& gpu,
+                             models::Precision precision) {
+  const models::DType products[] = {models::DType::kFp32, models::DType::kTf32,
+                                    models::DType::kFp16, models::DType::kBf16,
+                                    models::DType::kFp8};
+  models::MachineRates rates;
+  rates.name = gpu.name;
+  rates.peak = gpu.peak[products[static_cast<size_t>(precision)]];
+  rates.memory = gpu.memory_bandwidth;
+  rates.capacity = gpu.memory_capacity;
+  rates.link = gpu.nvlink_bandwidth;
+  return rates;
+}
+
+bool CanRun(const ScenarioFile& s, const models::ModelSpec& model) {
+  return !model.experts && !model.latent && s.scenario.has_cluster() &&
+         s.scenario.has_training();
+}
+
+absl::StatusOr<models::AccountQuestion> QuestionOf(const ScenarioFile& s) {
+  absl::StatusOr<models::ModelSpec> model =
+      models::ResolveModel(s.scenario.model(), s.file.At("model"));
+  if (!model.ok()) return model.status();
+  models::AccountQuestion question = models::QuestionAbout(*model);
+  if (s.scenario.horizon().has_tokens()) {
+    question.tokens = s.scenario.horizon().tokens();
+  }
+  if (!CanRun(s, *model)) return question;
+  const absl::StatusOr<Inputs> inputs = InputsOf(s);
+  if (!inputs.ok()) return inputs.status();
+  question.training = inputs->training;
+  question.machine = RatesOf(inputs->cluster.gpu, inputs->training.precision);
+  return question;
+}
+
+// Neither a model nor a scenario has this name.
+absl::Status UnknownName(const std::string& name) {
+  std::vector<std::string> names = models::ZooModels();
+  const std::vector<std::string> library = LibraryNames();
+  names.insert(names.end(), library.begin(), library.end());
+  return absl::InvalidArgumentError(
+      absl::StrCat(name, ": no such file, model or scenario; ",
+                   sim::Suggest(name, names, "models and scenarios")));
+}
+
+}  // namespace
+
+absl::StatusOr<models::AccountQuestion> QuestionFor(
+    const std::string& name, std::span<const std::string> sets) {
+  const std::vector<std::string> zoo = models::ZooModels();
+  const std::vector<std::string> library = LibraryNames();
+  const bool is_model = absl::EndsWith(name, ".json") ||
+                        std::binary_search(zoo.begin(), zoo.end(), name);
+  if (is_model && sets.empty()) {
+    const absl::StatusOr<models::ModelSpec> model = models::LoadModel(name);
+    if (!model.ok()) return model.status();
+    return models::QuestionAbout(*model);
+  }
+  if (is_model) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--set ", sets.front(), ": ", name,
+                     " is a model; give a scenario to change its fields"));
+  }
+  if (!std::filesystem::exists(name) &&
+      !std::binary_search(library.begin(), library.end(), name)) {
+    return UnknownName(name);
+  }
+  const absl::StatusOr<ScenarioFile> scenario = ReadScenario(name, sets);
+  if (!scenario.ok()) return scenario.status();
+  return QuestionOf(*scenario);
+}
+
+}  // namespace scenarios

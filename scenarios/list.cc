@@ -1,0 +1,144 @@
+#include "scenarios/list.h"
+
+#include <algorithm>
+#include <array>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "hardware/cluster.h"
+#include "hardware/collectives/algorithms.h"
+#include "hardware/gpu.h"
+#include "models/load_model.h"
+#include "models/parameters.h"
+#include "models/schedules/schedule.h"
+#include "scenarios/profiles.h"
+#include "scenarios/scenario_file.h"
+#include "sim/spelling.h"
+
+namespace scenarios {
+namespace {
+
+constexpr double kGiga = 1e9, kTera = 1e12;  // how datasheets count
+
+std::string Line(absl::string_view name, absl::string_view words) {
+  return absl::StrFormat("%-28s %s\n", name, words);
+}
+
+absl::StatusOr<std::string> ListGpus() {
+  std::string text;
+  for (const std::string& name : hardware::GpuNames()) {
+    const absl::StatusOr<hardware::GpuSpec> gpu = hardware::LoadGpu(name);
+    if (!gpu.ok()) return gpu.status();
+    text += Line(name,
+                 absl::StrFormat(
+                     "%4.0f GB at %4.2f TB/s, %4.0f TFLOP/s bf16, "
+                     "%4.0f fp8, NVLink %3.0f GB/s, %3.0f W",
+                     static_cast<double>(gpu->memory_capacity.count()) / kGiga,
+                     gpu->memory_bandwidth.count() / kTera,
+                     gpu->peak[models::DType::kBf16].count() / kTera,
+                     gpu->peak[models::DType::kFp8].count() / kTera,
+                     gpu->nvlink_bandwidth.count() / kGiga, gpu->power_watts));
+  }
+  return text;
+}
+
+absl::StatusOr<std::string> ListClusters() {
+  constexpr double kBitsInByte = 8;
+  std::string text;
+  for (const std::string& name : hardware::ClusterNames()) {
+    const absl::StatusOr<hardware::Cluster> c = hardware::LoadCluster(name);
+    if (!c.ok()) return c.status();
+    text += Line(
+        name, absl::StrFormat("%d x %s, network %d x %.0f Gb/s",
+                              c->gpus_per_node, c->gpu.name, c->nics_per_node,
+                              c->nic_rate.count() * kBitsInByte / kGiga));
+  }
+  return text;
+}
+
+absl::StatusOr<std::string> ListModels() {
+  std::string text;
+  for (const std::string& name : models::ZooModels()) {
+    const absl::StatusOr<models::ModelSpec> m = models::LoadModel(name);
+    if (!m.ok()) return m.status();
+    text +=
+        Line(name,
+             absl::StrFormat(
+                 "%8.3f B parameters, %3d layers of %5d%s",
+                 static_cast<double>(models::CountParameters(*m).total) / kGiga,
+                 m->layers, m->hidden,
+                 m->experts  ? ", experts"
+                 : m->latent ? ", latent attention"
+                             : ""));
+  }
+  return text;
+}
+
+absl::StatusOr<std::string> ListProfiles() {
+  std::string text;
+  for (const std::string& name : ProfileNames()) {
+    const absl::StatusOr<Profile> profile = LoadProfile(name);
+    if (!profile.ok()) return profile.status();
+    text += Line(name, profile->fields.describes());
+  }
+  return text;
+}
+
+absl::StatusOr<std::string> ListSchedules() {
+  std::string text;
+  for (const models::PipelineSchedule& s : models::PipelineSchedules()) {
+    text += Line(s.name, s.summary);
+  }
+  return text;
+}
+
+absl::StatusOr<std::string> ListCollectives() {
+  std::string text;
+  for (const auto& a : hardware::CollectiveAlgorithms()) {
+    absl::StrAppend(&text, a.name, "\n");
+  }
+  return text;
+}
+
+absl::StatusOr<std::string> ListScenarios() {
+  std::string text;
+  for (const std::string& name : LibraryNames()) {
+    const absl::StatusOr<ScenarioFile> scenario = ReadScenario(name);
+    if (!scenario.ok()) return scenario.status();
+    text += Line(name, scenario->scenario.name());
+  }
+  return text;
+}
+
+struct Kind {
+  absl::string_view name;
+  absl::StatusOr<std::string> (*list)();
+};
+
+constexpr std::array<Kind, 7> kKinds = {{{"gpus", ListGpus},
+                                         {"clusters", ListClusters},
+                                         {"models", ListModels},
+                                         {"profiles", ListProfiles},
+                                         {"schedules", ListSchedules},
+                                         {"collectives", ListCollectives},
+                                         {"scenarios", ListScenarios}}};
+
+}  // namespace
+
+std::vector<std::string> ListKinds() {
+  std::vector<std::string> names;
+  for (const Kind& kind : kKinds) names.emplace_back(kind.name);
+  return names;
+}
+
+absl::StatusOr<std::string> List(absl::string_view name) {
+  for (const Kind& kind : kKinds) {
+    if (kind.name == name) return kind.list();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("list: there is no kind \"", name, "\"; ",
+                   sim::Suggest(name, ListKinds(), "kinds")));
+}
+
+}  // namespace scenarios

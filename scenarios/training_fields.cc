@@ -1,0 +1,171 @@
+#include "scenarios/training_fields.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace scenarios {
+namespace {
+
+models::Precision PrecisionOf(const proto::Training& t) {
+  switch (t.precision()) {
+    case proto::Training::FP32:
+      return models::Precision::kFp32;
+    case proto::Training::TF32:
+      return models::Precision::kTf32;
+    case proto::Training::FP16:
+      return models::Precision::kFp16;
+    case proto::Training::BF16:
+      return models::Precision::kBf16;
+    case proto::Training::FP8:
+      return models::Precision::kFp8;
+  }
+  return models::Precision::kBf16;
+}
+
+models::Optimizer OptimizerOf(const proto::Training& t) {
+  switch (t.optimizer()) {
+    case proto::Training::SGD:
+      return models::Optimizer::kSgd;
+    case proto::Training::MOMENTUM:
+      return models::Optimizer::kMomentum;
+    case proto::Training::ADAGRAD:
+      return models::Optimizer::kAdaGrad;
+    case proto::Training::RMSPROP:
+      return models::Optimizer::kRmsProp;
+    case proto::Training::ADAM:
+      return models::Optimizer::kAdam;
+    case proto::Training::ADAMW:
+      return models::Optimizer::kAdamW;
+    case proto::Training::LAMB:
+      return models::Optimizer::kLamb;
+    case proto::Training::ADAM_8BIT:
+      return models::Optimizer::kAdam8bit;
+  }
+  return models::Optimizer::kAdamW;
+}
+
+models::Recompute RecomputeOf(const proto::Training& t) {
+  switch (t.recompute()) {
+    case proto::Training::NONE:
+      return models::Recompute::kNone;
+    case proto::Training::SELECTIVE:
+      return models::Recompute::kSelective;
+    case proto::Training::OPERATORS:
+      return models::Recompute::kOperators;
+    case proto::Training::FULL:
+      return models::Recompute::kFull;
+  }
+  return models::Recompute::kNone;
+}
+
+models::KernelChoices KernelsOf(const proto::Kernels& k) {
+  models::KernelChoices kernels{
+      .fused_attention = k.attention() != proto::Kernels::MATERIALISED,
+      .fused_norm = k.fused_norm(),
+      .fused_activation = k.fused_activation(),
+      .fused_rotary = k.fused_rotary(),
+      .fused_residual = k.fused_residual(),
+      .fused_softmax = k.fused_softmax(),
+      .fused_cross_entropy = k.fused_cross_entropy(),
+      .fused_optimizer = k.fused_optimizer(),
+      .dropout = k.dropout()};
+  switch (k.attention()) {
+    case proto::Kernels::MATERIALISED:
+      break;
+    case proto::Kernels::FLASH_1:
+      kernels.attention = models::AttentionFamily::kFlash1;
+      break;
+    case proto::Kernels::TRITON:
+      kernels.attention = models::AttentionFamily::kTriton;
+      break;
+    case proto::Kernels::FLASH_2:
+      kernels.attention = models::AttentionFamily::kFlash2;
+      break;
+    case proto::Kernels::FLASH_3:
+      kernels.attention = models::AttentionFamily::kFlash3;
+      break;
+    case proto::Kernels::CUDNN:
+      kernels.attention = models::AttentionFamily::kCudnn;
+      break;
+  }
+  return kernels;
+}
+
+models::Overlap OverlapOf(const proto::Overlap& o) {
+  return {.grad_reduce = o.grad_reduce(),
+          .param_gather = o.param_gather(),
+          .bucket_parameters = o.bucket_parameters(),
+          .tensor = o.tensor(),
+          .tensor_chunks = o.tensor_chunks(),
+          .tensor_backward = o.tensor_backward(),
+          .pipeline = o.pipeline(),
+          .prefetch_layers = o.prefetch_layers(),
+          .reshard_after_forward = o.reshard_after_forward()};
+}
+
+// Layers of each chunk; empty where they divide evenly.
+std::vector<int64_t> ChunkLayers(const proto::Parallel& p, int64_t layers) {
+  if (p.chunk_layers_size() > 0) {
+    return {p.chunk_layers().begin(), p.chunk_layers().end()};
+  }
+  const int64_t chunks = p.pipeline() * p.virtual_stages();
+  if (p.placement() == proto::Parallel::COUNT_ENDS && chunks > 1) {
+    std::vector<int64_t> counts(static_cast<size_t>(chunks),
+                                (layers + 2) / chunks);
+    --counts.front();
+    --counts.back();
+    return counts;
+  }
+  if (p.placement() != proto::Parallel::FILL || layers % chunks == 0) return {};
+  const int64_t most = (layers + chunks - 1) / chunks;
+  std::vector<int64_t> counts;
+  for (int64_t left = layers; counts.size() < static_cast<size_t>(chunks);) {
+    counts.push_back(std::min(most, left));
+    left -= counts.back();
+  }
+  return counts;
+}
+
+models::Split SplitOf(const proto::Parallel& p, int64_t layers, int64_t gpus) {
+  const int64_t replica = p.tensor() * p.context() * p.pipeline();
+  models::Split split{.tensor = p.tensor(),
+                      .sequence = p.sequence(),
+                      .context = p.context(),
+                      .pipeline = p.pipeline(),
+                      .virtual_stages = p.virtual_stages(),
+                      .schedule = p.has_schedule()         ? p.schedule()
+                                  : p.virtual_stages() > 1 ? "interleaved-1f1b"
+                                                           : "1f1b",
+                      .chunk_layers = ChunkLayers(p, layers),
+                      .data = p.has_data() ? p.data() : gpus / replica,
+                      .zero = p.zero(),
+                      .shard_group = p.shard_group()};
+  if (split.shard_group == split.data * split.context) split.shard_group = 0;
+  return split;
+}
+
+}  // namespace
+
+models::TrainingSpec TrainingSpecOf(const proto::Training& t, int64_t layers,
+                                    int64_t gpus) {
+  return {.sequence_length = t.sequence_length(),
+          .global_batch = t.global_batch(),
+          .micro_batch = t.micro_batch(),
+          .precision = PrecisionOf(t),
+          .fp32_gradients = t.fp32_gradients(),
+          .fp32_grad_reduce = t.fp32_grad_reduce(),
+          .fp8_param_gather = t.fp8_param_gather(),
+          .optimizer = OptimizerOf(t),
+          .gradient_clipping = t.gradient_clipping(),
+          .recompute = RecomputeOf(t),
+          .recompute_layers = t.recompute_layers(),
+          .split = SplitOf(t.parallel(), layers, gpus),
+          .kernels = KernelsOf(t.kernels()),
+          .overlap = OverlapOf(t.overlap()),
+          .host = {.launch_microseconds = t.host().launch_us(),
+                   .cuda_graphs = t.host().cuda_graphs(),
+                   .launch_blocking = t.host().launch_blocking()},
+          .pad_vocab_to = t.pad_vocab_to()};
+}
+
+}  // namespace scenarios

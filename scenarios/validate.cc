@@ -1,0 +1,40 @@
+#include "scenarios/validate.h"
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "scenarios/run.h"
+#include "scenarios/table_rules.h"
+#include "scenarios/validate_runs.h"
+#include "sim/csv_file.h"
+#include "sim/units.h"
+
+namespace scenarios {
+namespace {
+
+absl::StatusOr<double> SimulatedSeconds(const Inputs& inputs) {
+  const absl::StatusOr<Outcome> outcome = Execute(inputs);
+  if (!outcome.ok()) return outcome.status();
+  return sim::InSeconds(outcome->timeline.makespan);
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<Prediction>> Validate(
+    const std::string& path, std::span<const std::string> by, int threads) {
+  const absl::StatusOr<sim::CsvFile> csv = sim::CsvFile::Load(path);
+  if (!csv.ok()) return csv.status();
+  std::vector<sim::CsvColumn> columns;
+  for (const std::string& name : by) {
+    const absl::StatusOr<sim::CsvColumn> column = csv->Column(name);
+    if (!column.ok()) return column.status();
+    columns.push_back(*column);
+  }
+  const absl::StatusOr<TableRules> rules = RulesFor(*csv);
+  if (!rules.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ":1:1: ", rules.status().message()));
+  }
+  return PredictRuns(*csv, *rules, columns, threads, SimulatedSeconds);
+}
+
+}  // namespace scenarios

@@ -1,0 +1,159 @@
+#include "scenarios/validation_report.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/container/btree_map.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "sim/csv_file.h"
+
+namespace scenarios {
+namespace {
+
+// The value below which `share` of `values` lie. REQUIRES: not empty.
+double Quantile(std::vector<double> values, double share) {
+  std::sort(values.begin(), values.end());
+  const double at = share * static_cast<double>(values.size() - 1);
+  const size_t below = static_cast<size_t>(at);
+  const size_t above = std::min(below + 1, values.size() - 1);
+  const double part = at - static_cast<double>(below);
+  return values[below] * (1 - part) + values[above] * part;
+}
+
+ErrorSummary Summarise(const std::string& group,
+                       std::span<const Prediction* const> rows) {
+  ErrorSummary summary{.group = group,
+                       .rows = static_cast<int64_t>(rows.size())};
+  std::vector<double> errors, sizes;
+  for (const Prediction* row : rows) {
+    if (row->status != PredictionStatus::kOk) continue;
+    errors.push_back(RelativeError(*row));
+    sizes.push_back(std::abs(errors.back()));
+    summary.mean_error += sizes.back();
+  }
+  summary.modelled = static_cast<int64_t>(errors.size());
+  if (errors.empty()) return summary;
+  summary.mean_error /= static_cast<double>(errors.size());
+  summary.median_error = Quantile(sizes, 0.5);
+  summary.p90_error = Quantile(sizes, 0.9);
+  summary.bias = Quantile(errors, 0.5);
+  return summary;
+}
+
+struct Group {
+  std::string name;
+  std::vector<const Prediction*> rows;
+};
+
+// Groups in the order they first appear.
+template <class Name>
+std::vector<Group> GroupBy(std::span<const Prediction> rows, Name name,
+                           bool only_scored) {
+  std::vector<Group> groups;
+  absl::btree_map<std::string, size_t> index;
+  for (const Prediction& row : rows) {
+    if (only_scored && !row.scored) continue;
+    const auto [at, added] = index.try_emplace(name(row), groups.size());
+    if (added) groups.push_back({name(row), {}});
+    groups[at->second].rows.push_back(&row);
+  }
+  return groups;
+}
+
+std::string Percent(double share) {
+  return absl::StrFormat("%.1f %%", 100 * share);
+}
+
+std::string SummaryLine(const ErrorSummary& s) {
+  if (s.modelled == 0) {
+    return absl::StrFormat("%-44s %5d %5d\n", s.group, s.rows, s.modelled);
+  }
+  return absl::StrFormat("%-44s %5d %5d %9s %9s %9s %9s\n", s.group, s.rows,
+                         s.modelled, Percent(s.median_error),
+                         Percent(s.mean_error), Percent(s.p90_error),
+                         absl::StrFormat("%+.1f %%", 100 * s.bias));
+}
+
+// Reasons of skipped rows and how many rows each holds back, most first.
+std::string SkippedText(std::span<const Prediction> rows) {
+  absl::btree_map<std::string, int> reasons;
+  for (const Prediction& row : rows) {
+    if (row.status == PredictionStatus::kSkipped) ++reasons[row.reason];
+  }
+  std::vector<std::pair<std::string, int>> sorted(reasons.begin(),
+                                                  reasons.end());
+  std::stable_sort(
+      sorted.begin(), sorted.end(),
+      [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::string text;
+  for (const auto& [reason, count] : sorted) {
+    absl::StrAppendFormat(&text, "%5d skipped: %s\n", count, reason);
+  }
+  return text.empty() ? text : text + "\n";
+}
+
+}  // namespace
+
+std::vector<ErrorSummary> SummariseGroups(std::span<const Prediction> rows) {
+  std::vector<ErrorSummary> summaries;
+  const auto group = [](const Prediction& p) { return p.group; };
+  for (const Group& g : GroupBy(rows, group, false)) {
+    summaries.push_back(Summarise(g.name, g.rows));
+  }
+  return summaries;
+}
+
+ErrorSummary Headline(std::span<const Prediction> rows) {
+  ErrorSummary mean{.group = "mean over sources"};
+  int sources = 0;
+  const auto source = [](const Prediction& p) { return p.source; };
+  for (const Group& g : GroupBy(rows, source, true)) {
+    const ErrorSummary s = Summarise(g.name, g.rows);
+    mean.rows += s.rows;
+    mean.modelled += s.modelled;
+    if (s.modelled == 0) continue;
+    ++sources;
+    mean.median_error += s.median_error;
+    mean.mean_error += s.mean_error;
+    mean.p90_error += s.p90_error;
+    mean.bias += s.bias;
+  }
+  for (double* figure :
+       {&mean.median_error, &mean.mean_error, &mean.p90_error, &mean.bias}) {
+    *figure /= std::max(sources, 1);
+  }
+  return mean;
+}
+
+std::string ToCsv(std::span<const Prediction> rows) {
+  const std::string header[] = {"row",       "run_id", "metric", "measured",
+                                "predicted", "error",  "status", "reason"};
+  std::string csv = sim::CsvLine(header);
+  for (const Prediction& p : rows) {
+    const bool ok = p.status == PredictionStatus::kOk;
+    const std::string cells[] = {
+        absl::StrCat(p.row),
+        p.id,
+        p.metric,
+        absl::StrFormat("%.6g", p.measured),
+        ok ? absl::StrFormat("%.6g", p.predicted) : "",
+        ok ? absl::StrFormat("%.4f", RelativeError(p)) : "",
+        ok ? "ok" : "skipped",
+        p.reason};
+    csv += sim::CsvLine(cells);
+  }
+  return csv;
+}
+
+std::string ToText(std::span<const Prediction> rows) {
+  std::string text = SkippedText(rows);
+  absl::StrAppendFormat(&text, "%-44s %5s %5s %9s %9s %9s %9s\n", "group",
+                        "rows", "ok", "median", "mean", "p90", "bias");
+  for (const ErrorSummary& s : SummariseGroups(rows)) text += SummaryLine(s);
+  ErrorSummary headline = Headline(rows);
+  headline.group += ", scored rows";
+  return text + "\n" + SummaryLine(headline);
+}
+
+}  // namespace scenarios

@@ -1,0 +1,147 @@
+#include "tools/commands.h"
+
+#include <fstream>
+#include <iostream>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "models/account.h"
+#include "models/op_graph.h"
+#include "scenarios/account.h"
+#include "scenarios/answer.h"
+#include "scenarios/explain.h"
+#include "scenarios/list.h"
+#include "scenarios/load.h"
+#include "scenarios/report.h"
+#include "scenarios/run.h"
+#include "scenarios/trace_kineto.h"
+#include "scenarios/trace_of_run.h"
+#include "scenarios/trace_perfetto.h"
+#include "scenarios/validate.h"
+#include "scenarios/validation_report.h"
+
+namespace tools {
+namespace {
+
+int Fail(const absl::Status& status) {
+  std::cerr << status.message() << '\n';
+  return kBadInput;
+}
+
+// Prints an answer, or says what was wrong with the input.
+int Answer(const absl::StatusOr<std::string>& text) {
+  if (!text.ok()) return Fail(text.status());
+  std::cout << *text;
+  return kDone;
+}
+
+absl::Status WriteFile(const std::string& path, const std::string& text) {
+  std::ofstream file(path);
+  file << text;
+  if (file.flush()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(path, ": cannot write"));
+}
+
+// Writes the files that `run` was asked for beside its answer.
+absl::Status WriteFiles(const Arguments& a, const scenarios::Inputs& inputs,
+                        const scenarios::Outcome& outcome) {
+  if (!a.graph.empty()) {
+    const absl::Status status = WriteFile(
+        a.graph,
+        models::ToGraphViz(outcome.lowered.stages.front().chunks.front(),
+                           static_cast<int32_t>(a.graph_layer)));
+    if (!status.ok()) return status;
+  }
+  if (a.trace.empty()) return absl::OkStatus();
+  const absl::StatusOr<scenarios::TraceInputs> trace =
+      scenarios::TraceOf(inputs, outcome, a.trace_ranks);
+  if (!trace.ok()) return trace.status();
+  const bool json =
+      absl::EndsWith(a.trace, ".json") || absl::EndsWith(a.trace, ".json.gz");
+  return json ? scenarios::WriteKineto(*trace, a.trace)
+              : scenarios::WritePerfetto(*trace, a.trace);
+}
+
+struct Run {
+  scenarios::Report report;
+  bool fits = true;
+};
+
+absl::StatusOr<Run> RunOne(const std::string& scenario, const Arguments& a) {
+  const absl::StatusOr<scenarios::Inputs> inputs =
+      scenarios::Load(scenario, a.sets);
+  if (!inputs.ok()) return inputs.status();
+  const absl::StatusOr<scenarios::Outcome> outcome = scenarios::Execute(
+      *inputs, {.unfold = a.unfold, .memory_curve = !a.trace.empty()});
+  if (!outcome.ok()) return outcome.status();
+  const absl::Status files = WriteFiles(a, *inputs, *outcome);
+  if (!files.ok()) return files;
+  return Run{scenarios::Summarize(*inputs, *outcome),
+             scenarios::Fits(*inputs, *outcome)};
+}
+
+}  // namespace
+
+int RunScenario(const Arguments& a) {
+  const absl::StatusOr<Run> run = RunOne(a.scenarios.front(), a);
+  if (!run.ok()) return Fail(run.status());
+  const scenarios::Report& report = run->report;
+  std::cout << (a.format == "json"  ? scenarios::ToJson(report)
+                : a.format == "csv" ? scenarios::ToCsv({&report, 1})
+                                    : scenarios::ToText(report));
+  return run->fits ? kDone : kInfeasible;
+}
+
+int CompareScenarios(const Arguments& a) {
+  std::vector<scenarios::Report> reports;
+  for (const std::string& scenario : a.scenarios) {
+    absl::StatusOr<Run> run = RunOne(scenario, a);
+    if (!run.ok()) return Fail(run.status());
+    reports.push_back(std::move(run->report));
+  }
+  std::cout << (a.format == "json"  ? scenarios::CompareJson(reports)
+                : a.format == "csv" ? scenarios::ToCsv(reports)
+                                    : scenarios::CompareText(reports));
+  return kDone;
+}
+
+int AccountFor(const Arguments& a) {
+  const absl::StatusOr<models::AccountQuestion> question =
+      scenarios::QuestionFor(a.scenarios.front(), a.sets);
+  if (!question.ok()) return Fail(question.status());
+  const std::vector<models::AccountRow> rows = models::Account(*question);
+  std::cout << (a.format == "json"  ? models::AccountJson(*question, rows)
+                : a.format == "csv" ? models::AccountCsv(rows)
+                                    : models::AccountText(*question, rows));
+  return kDone;
+}
+
+int ExplainScenario(const Arguments& a) {
+  const absl::StatusOr<scenarios::ScenarioFile> scenario =
+      scenarios::ReadScenario(a.scenarios.front(), a.sets);
+  if (!scenario.ok()) return Fail(scenario.status());
+  return Answer(scenarios::Explain(*scenario));
+}
+
+int ValidateTable(const Arguments& a) {
+  const unsigned cores = std::thread::hardware_concurrency();
+  std::cerr << "predicting the rows of " << a.table << " …\n";
+  const absl::StatusOr<std::vector<scenarios::Prediction>> rows =
+      scenarios::Validate(a.table, a.by,
+                          cores > 0 ? static_cast<int>(cores) : 1);
+  if (!rows.ok()) return Fail(rows.status());
+  if (!a.out.empty()) {
+    const absl::Status status = WriteFile(a.out, scenarios::ToCsv(*rows));
+    if (!status.ok()) return Fail(status);
+  }
+  return Answer(scenarios::ToText(*rows));
+}
+
+int ListKind(const Arguments& a) {
+  return Answer(scenarios::List(a.list_kind));
+}
+
+}  // namespace tools

@@ -1,0 +1,48 @@
+// The commands of orrery: each prints its answer to stdout, what went wrong to
+// stderr, and returns the exit code.
+//
+//   Arguments a;
+//   a.scenarios = {"llama3-70b-64xh100"};
+//   int code = RunScenario(a);
+//
+// To add one: declare it here, write it in a .cc beside, and give it a
+// subcommand in orrery.cc.
+#ifndef TOOLS_COMMANDS_H_
+#define TOOLS_COMMANDS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tools {
+
+// Done; the input is wrong; the command line is wrong; the plan is infeasible:
+// it does not fit.
+inline constexpr int kDone = 0, kBadInput = 1, kBadUsage = 2, kInfeasible = 3;
+
+// What the command line says; each command reads its own.
+struct Arguments {
+  std::vector<std::string> scenarios;
+  std::vector<std::string> sets;
+  std::string format = "text";  // text | json | csv
+  bool unfold = false;
+  std::string trace;                 // file to write; empty: none
+  std::vector<int64_t> trace_ranks;  // empty: one of each class
+  std::string graph;                 // file to write; empty: none
+  int64_t graph_layer = 0;
+  std::string list_kind;
+  std::string table;
+  std::vector<std::string> by;
+  std::string out;
+};
+
+int RunScenario(const Arguments& a);
+int CompareScenarios(const Arguments& a);
+int AccountFor(const Arguments& a);
+int ExplainScenario(const Arguments& a);
+int ValidateTable(const Arguments& a);
+int ListKind(const Arguments& a);
+
+}  // namespace tools
+
+#endif  // TOOLS_COMMANDS_H_

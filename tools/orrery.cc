@@ -1,0 +1,125 @@
+// orrery: simulates GPU clusters training Transformers.
+//
+// Answers go to stdout, notes to stderr; commands.h says what exit codes mean.
+#include <string>
+
+#include "CLI/CLI.hpp"
+#include "scenarios/answer.h"
+#include "tools/commands.h"
+
+namespace {
+
+using tools::Arguments;
+
+void TakeScenario(CLI::App& command, Arguments& a, const std::string& name,
+                  const std::string& what, int most) {
+  command.add_option(name, a.scenarios, what)->required()->expected(1, most);
+  command
+      .add_option("--set", a.sets,
+                  "replace a field, e.g. training.micro_batch=2")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+void TakeFormat(CLI::App& command, Arguments& a) {
+  command.add_option("--format", a.format, "text | json | csv")
+      ->check(CLI::IsMember({"text", "json", "csv"}))
+      ->capture_default_str();
+}
+
+constexpr char kScenario[] = "file, or a name of `orrery list scenarios`";
+
+void AddRun(CLI::App& app, Arguments& a, int& code) {
+  CLI::App* run = app.add_subcommand("run", "how long a step takes, and why");
+  TakeScenario(*run, a, "SCENARIO", kScenario, 1);
+  TakeFormat(*run, a);
+  run->add_flag("--unfold", a.unfold, "simulate every rank, not one of a kind");
+  run->add_option("--trace", a.trace,
+                  "write a timeline: FILE.pftrace (Perfetto) or FILE.json "
+                  "(as PyTorch's profiler)");
+  run->add_option("--trace-ranks", a.trace_ranks,
+                  "ranks to trace, e.g. 0,8,16; default: one of each class")
+      ->delimiter(',');
+  run->add_option("--dump-graph", a.graph,
+                  "write the operators of a layer for GraphViz");
+  run->add_option("--layer", a.graph_layer, "of --dump-graph; -1: all")
+      ->capture_default_str();
+  run->footer("Exit code 3: the plan does not fit in memory.\n\nFigures:\n" +
+              scenarios::FigureMeanings());
+  run->callback([&] { code = tools::RunScenario(a); });
+}
+
+void AddCompare(CLI::App& app, Arguments& a, int& code) {
+  CLI::App* compare = app.add_subcommand(
+      "compare", "scenarios side by side, what differs first");
+  TakeScenario(*compare, a, "SCENARIO", kScenario, 1000);
+  TakeFormat(*compare, a);
+  compare->add_flag("--unfold", a.unfold,
+                    "simulate every rank, not one of a kind");
+  compare->callback([&] { code = tools::CompareScenarios(a); });
+}
+
+void AddAccount(CLI::App& app, Arguments& a, int& code) {
+  CLI::App* account = app.add_subcommand(
+      "account",
+      "parameters, FLOPs and bytes, exact and by the rules of thumb");
+  TakeScenario(*account, a, "MODEL|SCENARIO",
+               "a model of `orrery list models`, a Hugging Face config.json, "
+               "or a scenario",
+               1);
+  TakeFormat(*account, a);
+  account->callback([&] { code = tools::AccountFor(a); });
+}
+
+void AddExplain(CLI::App& app, Arguments& a, int& code) {
+  CLI::App* explain = app.add_subcommand(
+      "explain", "the scenario with every default, its unit and its origin");
+  TakeScenario(*explain, a, "SCENARIO", kScenario, 1);
+  explain->callback([&] { code = tools::ExplainScenario(a); });
+}
+
+void AddValidate(CLI::App& app, Arguments& a, int& code) {
+  CLI::App* validate = app.add_subcommand(
+      "validate", "predict every row of a table of measurements");
+  validate
+      ->add_option("TABLE", a.table,
+                   "CSV file; its columns say what was measured")
+      ->required();
+  validate
+      ->add_option("--by", a.by,
+                   "columns whose values make the groups, e.g. gpu,framework")
+      ->delimiter(',');
+  validate->add_option("--out", a.out, "write one line per row to this CSV");
+  validate->callback([&] { code = tools::ValidateTable(a); });
+}
+
+void AddList(CLI::App& app, Arguments& a, int& code) {
+  CLI::App* list = app.add_subcommand("list", "what scenario files may name");
+  list->add_option("KIND", a.list_kind,
+                   "gpus | clusters | models | profiles | schedules | "
+                   "collectives | scenarios")
+      ->required();
+  list->callback([&] { code = tools::ListKind(a); });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Simulates GPU clusters training Transformers.", "orrery");
+  app.set_version_flag("--version", "orrery " ORRERY_VERSION);
+  app.require_subcommand(1);
+  Arguments a;
+  int code = tools::kDone;
+  AddRun(app, a, code);
+  AddCompare(app, a, code);
+  AddAccount(app, a, code);
+  AddExplain(app, a, code);
+  AddValidate(app, a, code);
+  AddList(app, a, code);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? tools::kDone : tools::kBadUsage;
+  }
+  return code;
+}
