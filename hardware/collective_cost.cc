@@ -31,7 +31,9 @@ sim::Duration TimeOf(const Traffic& t, const NcclProtocol& p,
     time += cluster.network.start + hop * t.network_steps;
     if (p.protocol == kSimple) time += cluster.network.simple_start;
   }
-  const double network = p.network_payload * cluster.network.efficiency;
+  const double payload =
+      shape.max_ranks_per_node == 1 ? p.lone_rank_payload : p.network_payload;
+  const double network = payload * cluster.network.efficiency;
   time += std::max({Transfer(t.link_bytes, shape.link_rate, p.link_efficiency),
                     Transfer(t.network_bytes, shape.network_rate, network),
                     Transfer(t.spine_bytes, shape.spine_rate, network)});

@@ -44,13 +44,18 @@ bool OverNvlink(const Cluster& cluster, std::span<const int> sorted) {
   return true;
 }
 
-// NICs of one node that the group's ranks there can use. Each GPU drives its
-// nearest ones; groups that talk at once share them.
-double NicsOf(const Cluster& cluster, const GroupShape& shape) {
+// What the group's ranks of one node can send to others. Each GPU drives its
+// nearest NICs, as fast as its PCIe link lets it; groups that talk at once
+// share the node's NICs.
+sim::BytesPerSecond NetworkRate(const Cluster& cluster,
+                                const GroupShape& shape) {
   const double nics = cluster.nics_per_node;
   const double per_gpu = std::max(1.0, nics / cluster.gpus_per_node);
-  return std::min(shape.min_ranks_per_node * per_gpu,
-                  nics / shape.groups_per_node);
+  const double one_gpu = std::min(per_gpu * cluster.nic_rate.count(),
+                                  cluster.gpu.pcie_bandwidth.count());
+  return sim::BytesPerSecond(
+      std::min(shape.min_ranks_per_node * one_gpu,
+               nics / shape.groups_per_node * cluster.nic_rate.count()));
 }
 
 }  // namespace
@@ -86,7 +91,7 @@ GroupShape ShapeOf(const Cluster& cluster, std::span<const int> ranks,
   const Counts per_leaf = CountRuns(node);
   shape.leaves = per_leaf.kinds;
   shape.nodes_per_leaf = per_leaf.fewest;
-  shape.network_rate = cluster.nic_rate * NicsOf(cluster, shape);
+  shape.network_rate = NetworkRate(cluster, shape);
   if (shape.leaves > 1) {
     shape.spine_rate =
         shape.network_rate * (shape.nodes_per_leaf / cluster.oversubscription);

@@ -26,6 +26,10 @@ constexpr NumberRange kBetweenServers[] = {
     {.field = "network_payload", .most = 1, .above_least = true},
 };
 
+constexpr NumberRange kLoneRank[] = {
+    {.field = "lone_rank_payload", .most = 1, .above_least = true},
+};
+
 constexpr NumberRange kNetworkKind[] = {
     {.field = "start_us"},
     {.field = "simple_start_us"},
@@ -47,6 +51,9 @@ absl::StatusOr<NcclProtocol> ProtocolOf(const proto::NcclProtocol& message,
   if (numbers.ok() && message.has_network_step_us()) {
     numbers = CheckNumbers(message, place, kBetweenServers);
   }
+  if (numbers.ok() && message.has_lone_rank_payload()) {
+    numbers = CheckNumbers(message, place, kLoneRank);
+  }
   if (!numbers.ok()) return numbers;
   return NcclProtocol{
       .algorithm = message.algorithm(),
@@ -58,6 +65,9 @@ absl::StatusOr<NcclProtocol> ProtocolOf(const proto::NcclProtocol& message,
       .channels = message.channels(),
       .network_step = sim::Microseconds(message.network_step_us()),
       .network_payload = message.network_payload(),
+      .lone_rank_payload = message.has_lone_rank_payload()
+                               ? message.lone_rank_payload()
+                               : message.network_payload(),
       .channels_per_nic = message.channels_per_nic()};
 }
 

@@ -27,9 +27,10 @@ struct NcclProtocol {
   sim::BytesPerSecond own_part;  // copying what is not received; 0: in no time
   int channels = 1;              // multiprocessors it holds
   // Between servers.
-  sim::Duration network_step;  // per hop
-  double network_payload = 1;  // payload over bytes on the wire, (0, 1]
-  int channels_per_nic = 2;    // multiprocessors it holds per port
+  sim::Duration network_step;    // per hop
+  double network_payload = 1;    // payload over bytes on the wire, (0, 1]
+  double lone_rank_payload = 1;  // the same with one rank per server
+  int channels_per_nic = 2;      // multiprocessors it holds per port
 };
 
 struct Nccl {

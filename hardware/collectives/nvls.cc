@@ -8,9 +8,9 @@
 // switch, which reads and writes it once.
 //
 // NCCL uses it for sums of floating-point numbers, and in a node for five GPUs
-// or more (measured on eight H200: stas00/ml-engineering, network/README.md,
-// SHARP). Over several nodes, the parts are reduced further over the two trees
-// of tree.cc, node by node, each rank its part.
+// or more (measured on eight H200: stas00/ml-engineering, working notes on
+// network/README.md). Over several nodes, the parts are reduced further over
+// the two trees of tree.cc, node by node, each rank its part.
 #include <algorithm>
 
 #include "hardware/collectives/algorithms.h"

@@ -4,10 +4,11 @@
 // Parallel Computing 35, 2009). Within a node, ranks form a chain.
 //
 // Up and down: 2 · (ranks per node - 1) hops along the chain and 2 ·
-// log2(nodes) between nodes. A node sends half of the data up in each tree it
-// has a parent in and half down per child: of `nodes` nodes together, 2 ·
-// (nodes - 1) times the data, as a ring of nodes does. Trees are built over
-// neighbours, so a leaf switch sees the traffic of two nodes leave.
+// log2(nodes) between nodes. Of two nodes, each is the parent in one tree and
+// the child in the other: half of the data up, half down. Of more, the busiest
+// sends twice the data: half up and half down to each of two children where it
+// is inside, half up where it is a leaf. Trees are built over neighbours, so a
+// leaf switch sees the traffic of two nodes leave.
 #include <algorithm>
 #include <bit>
 
@@ -31,7 +32,7 @@ Traffic TreeTraffic(const models::Collective& collective,
   t.link_steps = 2 * (chain - 1);
   t.network_steps = 2 * depth;
   t.link_bytes = PartOf(collective.bytes, 2 * (chain - 1), chain);
-  t.network_bytes = PartOf(collective.bytes, 2 * (nodes - 1), nodes);
+  if (nodes > 1) t.network_bytes = collective.bytes * (nodes == 2 ? 1 : 2);
   if (shape.leaves > 1) {
     t.spine_bytes = t.network_bytes * std::min(2, shape.nodes_per_leaf);
   }

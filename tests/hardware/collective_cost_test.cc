@@ -38,6 +38,7 @@ Cluster RoundNumbers() {
   Cluster c;
   c.gpu.multiprocessors = 100;
   c.gpu.memory_bandwidth = GBps(1000);
+  c.gpu.pcie_bandwidth = GBps(64);
   c.nodes = 8;
   c.gpus_per_node = 8;
   c.gpu_link = GpuLink::kNvSwitch;
@@ -61,6 +62,7 @@ Cluster RoundNumbers() {
                     .channels = 25,
                     .network_step = Microseconds(3),
                     .network_payload = 1,
+                    .lone_rank_payload = 1,
                     .channels_per_nic = 2}};
   return c;
 }
@@ -103,6 +105,16 @@ TEST(PriceOf, OneRankPerNodeGoesThroughItsNic) {
   EXPECT_EQ(p.takes_compute, 20);  // 2 channels of 100: 20.48
 }
 
+TEST(PriceOf, OneRankPerNodeMayHaveItsOwnPayload) {
+  Cluster c = RoundNumbers();
+  const Collective collective{.kind = CollectiveKind::kAllReduce,
+                              .bytes = Bytes(4'000'000)};
+  c.nccl.nvlink[0].lone_rank_payload = 0.5;
+  // As above, with 1500 us instead of 750 us on the wire.
+  EXPECT_EQ(PriceOf(collective, ShapeOf(c, Ranks(4, 8)), c).time,
+            Microseconds(37 + 36 + 1500 + 5));
+}
+
 TEST(PriceOf, AnOversubscribedSpineIsSharedByTheNodesBelowALeaf) {
   Cluster c = RoundNumbers();
   c.oversubscription = 8;
@@ -142,6 +154,48 @@ TEST(PriceOf, Ll128NeedsANetworkThatDeliversWholeLines) {
   c.network.ll128 = false;
   EXPECT_EQ(PriceOf(collective, far, c).protocol, "Simple");
   EXPECT_EQ(PriceOf(collective, near, c).protocol, "LL128");
+}
+
+// ---- Published figures -----------------------------------------------------
+
+double BusBandwidth(const std::string& name, int nodes, Bytes bytes) {
+  absl::StatusOr<Cluster> cluster = LoadCluster(name);
+  EXPECT_TRUE(cluster.ok()) << cluster.status();
+  cluster->nodes = nodes;
+  const int n = cluster->ranks();
+  const CollectivePrice p =
+      PriceOf({.bytes = bytes, .dtype = models::DType::kFp32},
+              ShapeOf(*cluster, Ranks(n)), *cluster);
+  return static_cast<double>(bytes.count()) * 2 * (n - 1) / n /
+         sim::InSeconds(p.time) / 1e9;
+}
+
+TEST(Published, AllReducesOfLargeBuffersOverManyNodes) {
+  // NVIDIA/nccl issue 812, a maintainer, 2023-03-30: DGX A100 measures
+  // 192 GB/s over its 8 ports of 200 Gbit/s.
+  EXPECT_NEAR(BusBandwidth("dgx-a100-80gb", 4, MiB(8192)), 192, 0.05 * 192);
+  // NVIDIA/nccl-tests issue 283, 2025-01-18: 248 nodes of 8 H200, 512 MiB,
+  // "typically around 350G, occasionally below 300G".
+  EXPECT_NEAR(BusBandwidth("dgx-h200", 248, MiB(512)), 350, 0.10 * 350);
+  // stas00/ml-engineering, working notes on network/README.md: 4 nodes of 8 H200
+  // on 400 GB/s of EFA, 16 GiB: 369 GB/s.
+  EXPECT_NEAR(BusBandwidth("aws-p5", 4, MiB(16384)), 369, 0.05 * 369);
+  // bigscience, experiments/bandwidth/all_reduce_bench-a100-n4.txt: 4 nodes of
+  // 8 A100 on Jean Zay, 4 GB: 40.5 Gbit/s, on one port of four.
+  EXPECT_NEAR(BusBandwidth("jean-zay-a100", 4, MiB(4096)), 4 * 40.5 / 8,
+              0.10 * 4 * 40.5 / 8);
+}
+
+TEST(Published, SmallAllReducesOverManyNodes) {
+  // NVIDIA/nccl issue 652: 32 nodes of 8 A100 and 4 HDR ports, 128 B: 63.9 us.
+  absl::StatusOr<Cluster> cluster = LoadCluster("dgx-a100-80gb");
+  ASSERT_TRUE(cluster.ok()) << cluster.status();
+  cluster->nodes = 32;
+  cluster->nics_per_node = 4;
+  const CollectivePrice p =
+      PriceOf({.bytes = Bytes(128)}, ShapeOf(*cluster, Ranks(256)), *cluster);
+  EXPECT_EQ(p.algorithm, "tree");
+  EXPECT_NEAR(sim::InMicroseconds(p.time), 63.9, 0.25 * 63.9);
 }
 
 // ---- Laws, on every cluster of the library ---------------------------------

@@ -80,7 +80,7 @@ TEST(TreeAllReduce, IsAsDeepAsTheLogarithmOfItsNodes) {
   EXPECT_EQ(t.link_steps, 14);          // chain of 8, up and down
   EXPECT_EQ(t.network_steps, 8);        // log2(16) = 4, up and down
   EXPECT_EQ(t.link_bytes, MiB(28));     // 2 · 7/8 · 16
-  EXPECT_EQ(t.network_bytes, MiB(30));  // 2 · 15/16 · 16
+  EXPECT_EQ(t.network_bytes, MiB(32));  // halves: up 2, down 2
   EXPECT_EQ(TreeTraffic(c, Grid(17, 8, 32)).network_steps, 10);
   EXPECT_EQ(TreeTraffic(c, Grid(2, 8, 2)).network_steps, 2);
   EXPECT_EQ(TreeTraffic(c, Grid(1, 8, 1)).network_steps, 0);
@@ -88,7 +88,7 @@ TEST(TreeAllReduce, IsAsDeepAsTheLogarithmOfItsNodes) {
 
 TEST(TreeAllReduce, OfTwoNodesHalvesWhatARingSends) {
   const Collective c = Of(CollectiveKind::kAllReduce, MiB(16));
-  // 2 · 1/2 · 16 MiB against 2 · 15/16 · 16 MiB.
+  // Half of 16 MiB up and half down, against 2 · 15/16 · 16 MiB.
   EXPECT_EQ(TreeTraffic(c, Grid(2, 8, 2)).network_bytes, MiB(16));
   EXPECT_EQ(RingTraffic(c, Grid(2, 8, 2)).network_bytes, MiB(30));
 }
@@ -101,7 +101,7 @@ TEST(NvlsAllReduce, SendsTheDataOnce) {
   EXPECT_EQ(t.memory, MiB(48));
   const Traffic far = NvlsTreeTraffic(c, Grid(4, 8, 4));
   EXPECT_EQ(far.link_bytes, MiB(8));
-  EXPECT_EQ(far.network_bytes, MiB(12));  // 2 · 3/4 · 8
+  EXPECT_EQ(far.network_bytes, MiB(16));  // as the trees
   EXPECT_EQ(far.network_steps, 4);
 }
 

@@ -66,6 +66,14 @@ TEST(GroupShape, GroupsShareNicsWhenThereAreFewerThanGpus) {
   EXPECT_EQ(ShapeOf(c, Ranks(0, 8, 2), 1).network_rate, GBps(50));
 }
 
+TEST(GroupShape, AGpuDrivesNoMoreNicsThanItsPcieLinkFeeds) {
+  Cluster c = SixteenNodes();
+  c.gpus_per_node = 2;
+  // 4 NICs of 50 GB/s are next to each GPU, behind 64 GB/s of PCIe.
+  EXPECT_EQ(ShapeOf(c, Ranks(0, 2, 2)).network_rate, GBps(64));
+  EXPECT_EQ(ShapeOf(c, Ranks(0, 1, 4)).network_rate, GBps(128));
+}
+
 TEST(GroupShape, OversubscriptionDividesWhatLeavesALeaf) {
   // 8 nodes: 2 leaves with 4 of them each. A leaf's uplinks carry half of its
   // 4 nodes' 50 GB/s.
