@@ -30,6 +30,9 @@ Linear LayerEmitter::AttentionOut() const {
 // From `t->attention_norm` to `t->context`.
 void LayerEmitter::AttentionForward(LayerTensors* t, TensorId weights) {
   t->qkv = Column(Qkv(), t->attention_norm, weights, Holder::kActivations);
+  if (model_.qk_norm) {
+    HeadNorm("query and key norm", PointwiseOp::kRmsNormForward, t->qkv);
+  }
   if (model_.positions == Positions::kRotary) {
     Pointwise("rotary", PointwiseOp::kRotary, training_.kernels.fused_rotary,
               shape_.tokens * (shape_.q_width + shape_.kv_width), {t->qkv},
@@ -56,7 +59,20 @@ TensorId LayerEmitter::AttentionBackward(const LayerTensors& t,
               sim::Bytes(0), Holder::kWorkspace);
     b_.Writes(qkv);
   }
+  if (model_.qk_norm) {
+    HeadNorm("query and key norm backward", PointwiseOp::kRmsNormBackward, qkv);
+    KeepGradient(2 * model_.head_dim);
+  }
   return ColumnBackward(Qkv(), t.attention_norm, qkv, weights);
+}
+
+// RMSNorm over each query and key head, in place.
+void LayerEmitter::HeadNorm(absl::string_view name, PointwiseOp op,
+                            TensorId qkv) {
+  Pointwise(name, op, training_.kernels.fused_norm,
+            shape_.tokens * (shape_.q_width + shape_.kv_width), {qkv},
+            sim::Bytes(0), Holder::kWorkspace);
+  b_.Writes(qkv);
 }
 
 // Keys and values (and, backward, their gradients) go one rank further.
@@ -84,7 +100,10 @@ Attention LayerEmitter::FusedKernel(bool backward) const {
                    .family = training_.kernels.attention,
                    .dtype = shape_.activation};
   const int64_t window = model_.sliding_window;
-  if (window > 0 && window < kernel.keys && model_.window_in_layer.empty() &&
+  const bool windowed =
+      model_.window_in_layer.empty() ||
+      model_.window_in_layer[static_cast<size_t>(b_.layer())];
+  if (window > 0 && window < kernel.keys && windowed &&
       training_.split.context == 1) {
     // A band of `window` keys has as many pairs as an equal rectangle.
     kernel.keys = window;

@@ -123,6 +123,7 @@ class LayerEmitter {
   void MaterialisedCore(LayerTensors* t);
   TensorId MaterialisedCoreBackward(const LayerTensors& t, TensorId gradient);
   TensorId ExchangeKeys(absl::string_view name, TensorId tensor, bool twice);
+  void HeadNorm(absl::string_view name, PointwiseOp op, TensorId qkv);
   Attention FusedKernel(bool backward) const;
   Attention FurtherStep(Attention first) const;
   Linear Qkv() const;
