@@ -1,0 +1,147 @@
+#include "scenarios/run.h"
+
+#include <gtest/gtest.h>
+
+#include "scenarios/breakdown.h"
+#include "scenarios/report.h"
+#include "scenarios/trace_of_run.h"
+#include "scenarios/ways_out.h"
+#include "small_inputs.h"
+
+namespace scenarios {
+namespace {
+
+const models::Split kSplits[] = {
+    {},
+    {.tensor = 4, .sequence = true, .data = 2, .zero = 1},
+    {.pipeline = 4, .data = 2},
+    {.tensor = 2,
+     .pipeline = 2,
+     .virtual_stages = 3,
+     .schedule = "interleaved-1f1b"},
+    {.data = 8, .zero = 3},
+    {.context = 2, .data = 4},
+};
+
+TEST(BreakDown, PartsSumToTheStepExactly) {
+  for (const models::Split& split : kSplits) {
+    for (const bool blocking : {false, true}) {
+      Inputs inputs = SmallInputs(split, 4);
+      inputs.training.host.launch_blocking = blocking;
+      const Outcome outcome = Execute(inputs).value();
+      ASSERT_FALSE(outcome.ranks.empty());
+      for (const RecordedRank& rank : outcome.ranks) {
+        sim::Duration sum;
+        for (const sim::Duration part : BreakDown(outcome, rank).parts) {
+          EXPECT_GE(part, sim::Duration(0));
+          sum += part;
+        }
+        EXPECT_EQ(sum, outcome.timeline.makespan) << DescribeSplit(split);
+      }
+    }
+  }
+}
+
+Breakdown Only(const Inputs& inputs) {
+  const Outcome outcome = Execute(inputs).value();
+  return BreakDown(outcome, outcome.ranks[0]);
+}
+
+TEST(BreakDown, OneRankHasNoCommunicationAndNoBubble) {
+  const Breakdown b = Only(SmallInputs({}, 1));
+  for (const Part part : {Part::kTensor, Part::kContext, Part::kData,
+                          Part::kPipeline, Part::kBubble, Part::kSlowed}) {
+    EXPECT_EQ(b.parts[part], sim::Duration(0)) << NameOf(part);
+  }
+  EXPECT_GT(b.parts[Part::kGemm], sim::Duration(0));
+}
+
+TEST(BreakDown, ASlowHostShowsAsLaunch) {
+  Inputs inputs = SmallInputs({}, 1);
+  inputs.training.host.launch_microseconds = 500;
+  const Breakdown b = Only(inputs);
+  EXPECT_GT(b.parts[Part::kLaunch], b.parts[Part::kGemm]);
+}
+
+TEST(BreakDown, OverlappedReductionIsLessExposedThanALateOne) {
+  Inputs inputs = SmallInputs({.data = 8}, 1);
+  inputs.training.overlap.bucket_parameters = 10'000'000;
+  inputs.training.overlap.grad_reduce = false;
+  const sim::Duration late = Only(inputs).parts[Part::kData];
+  inputs.training.overlap.grad_reduce = true;
+  EXPECT_LT(Only(inputs).parts[Part::kData], late);
+}
+
+TEST(Execute, UnfoldedAndFoldedReportsAreEqual) {
+  for (const models::Split& split : kSplits) {
+    const Inputs inputs = SmallInputs(split, 4);
+    Report folded = Summarize(inputs, Execute(inputs).value());
+    Report whole = Summarize(inputs, Execute(inputs, {.unfold = true}).value());
+    for (Report* report : {&folded, &whole}) {
+      report->clear_simulated_ranks();
+      report->clear_completions();
+    }
+    EXPECT_EQ(folded.SerializeAsString(), whole.SerializeAsString())
+        << DescribeSplit(split);
+  }
+}
+
+TEST(Summarize, RatesFollowFromTheStep) {
+  const Inputs inputs = SmallInputs({.data = 2}, 4);
+  const Report r = Summarize(inputs, Execute(inputs).value());
+  const double tokens = 8 * 1024;
+  EXPECT_DOUBLE_EQ(r.tokens_per_second(), tokens / r.step_seconds());
+  EXPECT_DOUBLE_EQ(r.tokens_per_second_per_gpu() * 2, r.tokens_per_second());
+  EXPECT_DOUBLE_EQ(r.mfu(),
+                   r.tflops_per_second_per_gpu() / r.peak_tflops_per_second());
+  EXPECT_TRUE(r.fits());
+}
+
+TEST(Summarize, HorizonIsTokensOverRate) {
+  Inputs inputs = SmallInputs({.data = 2}, 4);
+  inputs.horizon.tokens = 1e9;
+  inputs.horizon.gpu_hour_usd = 2;
+  inputs.horizon.budget_usd = 1000;
+  const Report r = Summarize(inputs, Execute(inputs).value());
+  const double hours = 1e9 / r.tokens_per_second() / 3600 * 2;
+  EXPECT_NEAR(r.horizon().gpu_hours(), hours, hours * 1e-12);
+  EXPECT_NEAR(r.horizon().usd(), 2 * hours, hours * 1e-12);
+  // 500 GPU hours of model FLOPs C; N = sqrt(C / 120).
+  const double flops = 500 * 3600 * r.tflops_per_second_per_gpu() * 1e12;
+  EXPECT_NEAR(r.horizon().compute_optimal_parameters() *
+                  r.horizon().compute_optimal_parameters() * 120 / flops,
+              1, 1e-12);
+}
+
+TEST(WaysOut, EachIsSimulatedAndFits) {
+  Inputs inputs = SmallInputs({.data = 2}, 1);
+  inputs.training.micro_batch = 64;
+  inputs.training.global_batch = 128;
+  inputs.training.kernels.fused_attention = false;
+  const Report r = Summarize(inputs, Execute(inputs).value());
+  ASSERT_FALSE(r.fits());
+  ASSERT_FALSE(r.ways_out().empty());
+  for (int i = 0; i < r.ways_out_size(); ++i) {
+    EXPECT_LE(r.ways_out(i).peak_gib(), r.memory().capacity_gib());
+    if (i > 0) {
+      EXPECT_GE(r.ways_out(i).step_seconds(), r.ways_out(i - 1).step_seconds());
+    }
+  }
+}
+
+TEST(TraceOf, ShowsOneRankAClassUnlessAsked) {
+  const Inputs inputs = SmallInputs({.pipeline = 2, .data = 2}, 2);
+  const Outcome outcome = Execute(inputs, {.memory_curve = true}).value();
+  EXPECT_EQ(TraceOf(inputs, outcome, {}).value().ranks.size(), 2u);
+  const std::vector<int64_t> asked = {1, 3};
+  const TraceInputs trace = TraceOf(inputs, outcome, asked).value();
+  ASSERT_EQ(trace.ranks.size(), 2u);
+  EXPECT_EQ(trace.ranks[1].name, "rank 3 · stage 1 · tp 0 · dp 1");
+  EXPECT_FALSE(trace.ranks[0].memory.empty());
+  const std::vector<int64_t> beyond = {4};
+  EXPECT_EQ(TraceOf(inputs, outcome, beyond).status().message(),
+            "--trace-ranks: there is no rank 4; the run has ranks 0 to 3");
+}
+
+}  // namespace
+}  // namespace scenarios
