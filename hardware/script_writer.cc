@@ -71,12 +71,15 @@ bool ScriptWriter::Skipped(const Op& op, const Pass& pass) const {
 }
 
 // Without overlap a stage stands still while messages travel: compute waits for
-// what the pass before sent, and a receive is posted when that pass is done.
+// what the pass before sent, and a receive is posted when that pass is done. An
+// interleaved stage receives what it needs passes later, so its receives are
+// posted ahead (Megatron buffers them likewise).
 void ScriptWriter::WaitForBlockingMessages(const Op& op,
                                            std::vector<TaskId>* after) const {
   if (training_.overlap.pipeline) return;
   const TaskId newest = newest_[0];
-  if (IsReceive(op) && newest != kNone) after->push_back(newest);
+  const bool ahead = training_.split.virtual_stages > 1;
+  if (IsReceive(op) && !ahead && newest != kNone) after->push_back(newest);
   if (op.kernel() != nullptr && fresh_pass_) {
     after->insert(after->end(), messages_.begin(), messages_.end());
   }

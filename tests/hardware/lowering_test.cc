@@ -132,14 +132,16 @@ TEST_F(Lowering, ASlowHostBoundsTheStep) {
   const LoweredStep step = Lower(t);
   const sim::Timeline timeline = sim::Simulate(step.program).value();
   // Every kernel is launched 1 ms after the one before: the step is as long as
-  // the launches, and the tail of the last kernel.
+  // the launches, and the norm and the update of 165 M gradients and parameters,
+  // which follow a read-back and take some 2 ms.
   double launches = 0;
   for (const sim::Task& task : step.program.scripts[sim::ScriptId{0}].tasks) {
     const auto* kernel =
         std::get_if<models::MemoryBound>(step.ops[task.label].op.kernel());
     launches += kernel == nullptr ? 1 : kernel->kernels;
   }
-  EXPECT_NEAR(sim::InSeconds(timeline.makespan), launches * 1e-3, 2e-3);
+  EXPECT_GE(sim::InSeconds(timeline.makespan), launches * 1e-3);
+  EXPECT_LE(sim::InSeconds(timeline.makespan), launches * 1e-3 + 4e-3);
 }
 
 TEST_F(Lowering, GPipeAndOneForwardOneBackwardHaveTheSameBubble) {
