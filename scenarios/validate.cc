@@ -2,8 +2,11 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "scenarios/run.h"
 #include "scenarios/table_rules.h"
+#include "scenarios/validate_collectives.h"
+#include "scenarios/validate_ops.h"
 #include "scenarios/validate_runs.h"
 #include "sim/csv_file.h"
 #include "sim/units.h"
@@ -17,6 +20,22 @@ absl::StatusOr<double> SimulatedSeconds(const Inputs& inputs) {
   return sim::InSeconds(outcome->timeline.makespan);
 }
 
+// The same predictions, one per row of `csv`, grouped by the cells of `by`; as
+// they are if it is empty.
+absl::StatusOr<std::vector<Prediction>> GroupedBy(
+    std::span<const sim::CsvColumn> by, const sim::CsvFile& csv,
+    absl::StatusOr<std::vector<Prediction>> predictions) {
+  if (!predictions.ok() || by.empty()) return predictions;
+  for (size_t row = 0; row < predictions->size(); ++row) {
+    std::vector<std::string> cells;
+    for (const sim::CsvColumn column : by) {
+      cells.emplace_back(csv.Text(row, column));
+    }
+    (*predictions)[row].group = absl::StrJoin(cells, " ");
+  }
+  return predictions;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<Prediction>> Validate(
@@ -28,6 +47,10 @@ absl::StatusOr<std::vector<Prediction>> Validate(
     const absl::StatusOr<sim::CsvColumn> column = csv->Column(name);
     if (!column.ok()) return column.status();
     columns.push_back(*column);
+  }
+  if (OpTableOf(*csv)) return GroupedBy(columns, *csv, PredictOps(*csv));
+  if (IsCollectiveTable(*csv)) {
+    return GroupedBy(columns, *csv, PredictCollectives(*csv));
   }
   const absl::StatusOr<TableRules> rules = RulesFor(*csv);
   if (!rules.ok()) {

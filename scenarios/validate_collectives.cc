@@ -73,8 +73,9 @@ std::optional<T> Find(const Spelling<T> (&spellings)[n],
 }
 
 struct Row {
-  int64_t line = 0;
+  int64_t number = 0;  // of the table's data, from 1
   absl::string_view gpu, system, op, dtype, impl;
+  absl::string_view source;  // empty if the table has no such column
   int64_t gpus = 0, nodes = 0, bytes = 0;
   double time_us = 0;
 };
@@ -94,12 +95,14 @@ class Rows {
          {gpus.status(), nodes.status(), bytes.status(), time_us.status()}) {
       if (!status.ok()) return status;
     }
-    return Row{.line = static_cast<int64_t>(row) + 2,
+    const auto source = table_.FindColumn("source");
+    return Row{.number = static_cast<int64_t>(row) + 1,
                .gpu = text("gpu"),
                .system = text("system"),
                .op = text("op"),
                .dtype = text("dtype"),
                .impl = text("impl"),
+               .source = source ? table_.Text(row, *source) : "",
                .gpus = *gpus,
                .nodes = *nodes,
                .bytes = *bytes,
@@ -194,12 +197,13 @@ double TimeUs(const Row& row, const Cluster& cluster) {
 
 Prediction Begin(const Row& row) {
   Prediction p;
-  p.row = row.line;
+  p.row = row.number;
   p.id = absl::StrCat(row.op, " ", row.bytes, " B ", row.dtype, ", ", row.gpus,
                       " GPUs in ", row.nodes,
                       row.nodes == 1 ? " node, " : " nodes, ", row.system);
   p.group =
       absl::StrCat(row.gpu, " ", row.op, row.nodes == 1 ? "" : " across nodes");
+  p.source = std::string(row.source);
   p.metric = "time_us";
   p.measured = row.time_us;
   return p;

@@ -32,7 +32,7 @@ TEST(ValidateCollectives, PricesARowAsAGroupAlone) {
   ASSERT_TRUE(rows.ok()) << rows.status();
   ASSERT_EQ(rows->size(), 1);
   const Prediction& row = rows->front();
-  EXPECT_EQ(row.row, 2);
+  EXPECT_EQ(row.row, 1);
   EXPECT_EQ(row.id, "all_reduce 67108864 B fp16, 8 GPUs in 1 node, hgx-h100-8");
   EXPECT_EQ(row.group, "h100 all_reduce");
   EXPECT_EQ(row.metric, "time_us");
