@@ -17,7 +17,12 @@
 //        + own part / own-part rate
 //
 // and the least of these is the price, as NCCL picks the algorithm and protocol
-// that its own tuning model calls fastest.
+// that its own tuning model calls fastest. "Network start" is longer for
+// protocol Simple, whose chunks are large (nccl.proto).
+//
+// What the law assumes: nothing else uses the group's links, its share of the
+// NICs and of the spine; all ranks come at once; routes of a leaf's flows do
+// not collide beyond the network's own efficiency (networks/*.textproto).
 #ifndef HARDWARE_COLLECTIVE_COST_H_
 #define HARDWARE_COLLECTIVE_COST_H_
 
@@ -36,9 +41,10 @@ struct CollectivePrice {
   absl::string_view algorithm;  // "ring"; empty where time is 0
   absl::string_view protocol;   // "LL128", a name in the cluster's constants
   sim::Bytes wire_bytes;        // leave a rank for its peers, protocol excluded
-  // Parts per 1024 of the GPU that it takes from kernels beside it:
-  // thread blocks over multiprocessors (each NCCL channel is one block that
-  // stays on one multiprocessor), and memory traffic over time and bandwidth.
+  // Parts per 1024 of the GPU that it takes from kernels beside it: thread
+  // blocks over multiprocessors (each NCCL channel is one block that stays on
+  // one multiprocessor; across nodes, a fixed number per NIC of the group), and
+  // memory traffic over time and bandwidth.
   uint16_t takes_compute = 0;
   uint16_t takes_memory = 0;
 };

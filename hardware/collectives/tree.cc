@@ -26,7 +26,8 @@ Traffic TreeTraffic(const models::Collective& collective,
   const int64_t chain = shape.max_ranks_per_node;
   const int64_t nodes = shape.nodes;
   // Of a tree of `nodes` nodes: 0 for one node, 1 for two, 2 for three or four.
-  const int64_t depth = std::bit_width(static_cast<uint64_t>(nodes - 1));
+  const auto depth =
+      static_cast<int64_t>(std::bit_width(static_cast<uint64_t>(nodes - 1)));
 
   Traffic t;
   t.link_steps = 2 * (chain - 1);
