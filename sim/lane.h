@@ -3,7 +3,7 @@
 //
 //   BeginStretch(lane, now, steps, device);   // lane.end: 1000 ps from now
 //   Settle(lane, now, steps, device, write);  // 256 ps later: 744 ps are left
-//   device.load.compute += 512;               // half the compute units
+//   device.compute_taken += 512;              // half the compute units
 //   Walk(lane, steps, device);                // lane.end: 1488 ps from now
 //
 // Work is counted in 1/1024 ps of an undisturbed device, so that the progress

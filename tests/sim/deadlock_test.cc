@@ -49,7 +49,7 @@ TEST(Deadlock, NamesEightPlacesAndFourPeers) {
   std::vector<Script> scripts(16, comes);
   RankList all;
   for (uint32_t rank = 0; rank < 16; ++rank) all.push_back(rank);
-  for (const size_t rank : {1, 3, 5, 7, 9}) scripts[rank] = idle;
+  for (const size_t rank : {1u, 3u, 5u, 7u, 9u}) scripts[rank] = idle;
 
   std::string expected = "deadlock: 11 of 16 ranks never finish";
   for (const int rank : {0, 2, 4, 6, 8, 10, 11, 12}) {

@@ -258,7 +258,7 @@ TEST(Engine, RecordsTheRanksItIsAskedTo) {
   program.script[RankId{2}] = program.script[RankId{1}];
 
   const Timeline every = Simulated(program, Record::kEveryRank);
-  for (const uint32_t rank : {0, 1, 2}) {
+  for (const uint32_t rank : {0u, 1u, 2u}) {
     EXPECT_THAT(Finishes(every, rank), ElementsAre(10, 11));
   }
   const Timeline first = Simulated(program, Record::kFirstOfEachScript);

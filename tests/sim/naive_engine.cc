@@ -30,7 +30,7 @@ class Naive {
 
   std::optional<NaiveTimeline> Simulate() {
     for (;;) {
-      while (EndSome() | BeginSome()) {
+      while (EndSome() || BeginSome()) {
       }
       const int64_t next = NextChange();
       if (next == kNever) break;

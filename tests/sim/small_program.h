@@ -69,7 +69,7 @@ inline Program Of(std::vector<Script> scripts, std::vector<RankList> tp = {},
     program.script.Append(program.scripts.Append(std::move(script)));
   }
   program.groups.assign(scripts.size() * 2, kNoGroup);
-  for (const size_t axis : {0, 1}) {
+  for (const size_t axis : {0u, 1u}) {
     for (const RankList& ranks : axis == 0 ? tp : dp) {
       std::vector<RankId> members;
       for (const uint32_t rank : ranks) members.push_back(RankId{rank});
