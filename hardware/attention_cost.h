@@ -3,6 +3,7 @@
 //   CostOf(h100, hopper, {.batch = 1, .heads = 32, .kv_heads = 8,
 //          .queries = 8192, .keys = 8192, .head_dim = 128,
 //          .value_head_dim = 128, .family = models::AttentionFamily::kFlash3});
+//   // fixed 5 us, compute 827 us, memory 69 us: 832 us, 661 TFLOP/s
 //
 // 128 queries (backward: keys) of one head are one tile of work, which passes
 // over the 128-key blocks it can see, masked corners included; kernels that

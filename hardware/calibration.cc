@@ -23,7 +23,8 @@ constexpr NumberRange kGemmRanges[] = {
     {.field = "launch_us", .above_least = true},
     {.field = "tensor_efficiency", .most = 1.1, .above_least = true},
     {.field = "l2_gb_per_s_per_sm", .above_least = true},
-    {.field = "tile_us"},
+    {.field = "eight_bit_l2_efficiency", .most = 1, .above_least = true},
+    {.field = "turnover_us"},
     {.field = "split_us"},
     {.field = "memory_efficiency", .most = 1, .above_least = true},
     {.field = "memory_gb_per_s_per_sm", .above_least = true},
@@ -101,7 +102,8 @@ absl::StatusOr<GemmLaw> GemmLawOf(const proto::GemmLaw& message,
   GemmLaw law{.launch_seconds = message.launch_us() * 1e-6,
               .tensor_efficiency = message.tensor_efficiency(),
               .l2_per_sm = message.l2_gb_per_s_per_sm() * 1e9,
-              .tile_seconds = message.tile_us() * 1e-6,
+              .eight_bit_l2_efficiency = message.eight_bit_l2_efficiency(),
+              .turnover_seconds = message.turnover_us() * 1e-6,
               .split_seconds = message.split_us() * 1e-6,
               .memory_efficiency = message.memory_efficiency(),
               .memory_per_sm = message.memory_gb_per_s_per_sm() * 1e9,
@@ -163,8 +165,8 @@ absl::Status ReadAttention(const proto::AttentionLaw& message,
   if (status.ok()) status = CheckProvenance(message, place);
   if (!status.ok()) return status;
   const absl::StatusOr<AttentionFamily> family =
-      Spelled(message.family(), AttentionFamily::kTensorRtLlm, place.At("family"),
-              "families");
+      Spelled(message.family(), AttentionFamily::kTensorRtLlm,
+              place.At("family"), "families");
   if (!family.ok()) return family.status();
   AttentionLaw& law = message.backward()
                           ? calibration.attention_backward[*family]

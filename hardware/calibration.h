@@ -1,7 +1,7 @@
 // The fitted constants of an architecture's kernels, checked and in units.
 //
 //   Calibration hopper = *LoadCalibration("hopper");
-//   hopper.gemm.launch;  // 2.8 us
+//   hopper.gemm.launch_seconds;  // 2.77e-6
 //
 // To calibrate another architecture: fit the constants from a measured table
 // and write hardware/calibration/<name>.textproto (calibration.proto is the
@@ -34,7 +34,8 @@ struct GemmLaw {
   double launch_seconds = 0;
   double tensor_efficiency = 1;
   double l2_per_sm = 0;  // bytes per second into one multiprocessor
-  double tile_seconds = 0;
+  double eight_bit_l2_efficiency = 1;  // factor on it of 8-bit operands
+  double turnover_seconds = 0;
   double split_seconds = 0;
   double memory_efficiency = 1;
   double memory_per_sm = 0;  // bytes per second one multiprocessor draws

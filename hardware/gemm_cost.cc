@@ -30,6 +30,7 @@ struct Shape {
   const GemmLaw& law;
   double multiprocessors;
   double tensor_rate;     // FLOP/s of one multiprocessor
+  double feed_rate;       // bytes per second of operands into one
   double sustained_time;  // FLOPs at the sustained rate
   double traffic;         // bytes
   double bandwidth;       // bytes per second, all multiprocessors drawing
@@ -47,13 +48,14 @@ KernelCost CostWith(const Shape& shape, GemmLaw::Tile tile, int64_t split) {
                        CeilDiv(g.m, tile.m) * CeilDiv(g.n, tile.n);
   const double one =
       std::max(2 * tm * tn * k / shape.tensor_rate,
-               (tm + tn) * k * bytes_per_element / law.l2_per_sm) +
-      law.tile_seconds * tm * tn / (128 * 128);
+               (tm + tn) * k * bytes_per_element / shape.feed_rate);
+  const double turnover = law.turnover_seconds * tm * tn / (128 * 128);
   const double waves = std::ceil(tiles / shape.multiprocessors);
   const double drawing = std::min(tiles, shape.multiprocessors);
   KernelCost cost;
   cost.fixed = law.launch_seconds;
-  cost.compute = std::max(waves * one, shape.sustained_time);
+  cost.compute =
+      std::max(waves * one + (waves - 1) * turnover, shape.sustained_time);
   cost.memory =
       shape.traffic / std::min(shape.bandwidth, drawing * law.memory_per_sm);
   if (split > 1) {
@@ -87,6 +89,9 @@ KernelCost CostOf(const GpuSpec& gpu, const Calibration& calibration,
       .multiprocessors = multiprocessors,
       .tensor_rate = law.tensor_efficiency * gpu.peak[gemm.dtype].count() /
                      multiprocessors,
+      .feed_rate =
+          law.l2_per_sm *
+          (models::BitsOf(gemm.dtype) == 8 ? law.eight_bit_l2_efficiency : 1),
       .sustained_time = models::WorkOf(gemm).flops.count() /
                         SustainedRate(gpu, calibration.power, gemm.dtype),
       .traffic = Traffic(gemm, law, l2),
