@@ -34,6 +34,7 @@ constexpr NumberRange kPowerRanges[] = {
     {.field = "reference_watts", .above_least = true},
     {.field = "static_watts"},
     {.field = "exponent", .most = 1},
+    {.field = "training_clock", .most = 1, .above_least = true},
 };
 constexpr NumberRange kAttentionRanges[] = {
     {.field = "launch_us", .above_least = true},
@@ -137,7 +138,8 @@ absl::StatusOr<PowerLaw> PowerLawOf(const proto::PowerLaw& message,
   PowerLaw law{.reference_watts = message.reference_watts(),
                .static_watts = message.static_watts(),
                .exponent = message.exponent(),
-               .sustained = sim::Column<DType, double>(kDTypes)};
+               .sustained = sim::Column<DType, double>(kDTypes),
+               .training_clock = message.training_clock()};
   for (int i = 0; i < message.sustained_size(); ++i) {
     const auto& each = message.sustained(i);
     const sim::TextField at = place.At("sustained").At(static_cast<size_t>(i));

@@ -49,6 +49,7 @@ struct PowerLaw {
   double static_watts = 0;
   double exponent = 0;
   sim::Column<models::DType, double> sustained;  // fraction of peak
+  double training_clock = 1;
 };
 
 struct AttentionLaw {

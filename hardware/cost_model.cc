@@ -33,7 +33,13 @@ absl::StatusOr<CostModel> CostModel::Load(absl::string_view gpu) {
   if (!spec.ok()) return spec.status();
   absl::StatusOr<Calibration> calibration = LoadCalibration(spec->calibration);
   if (!calibration.ok()) return calibration.status();
-  return CostModel{*std::move(spec), *std::move(calibration)};
+  return CostModel{*std::move(spec), *std::move(calibration), 1};
+}
+
+CostModel CostModel::InTraining() const {
+  CostModel model = *this;
+  model.clock = calibration.power.training_clock;
+  return model;
 }
 
 Price CostModel::Of(const models::Kernel& kernel, L2 l2) const {
@@ -51,7 +57,11 @@ Price CostModel::Of(const models::Kernel& kernel, L2 l2) const {
       return CostOf(model.gpu, model.calibration, k, l2);
     }
   };
-  return PriceOf(std::visit(Pricer{*this, l2}, kernel));
+  KernelCost cost = std::visit(Pricer{*this, l2}, kernel);
+  if (!std::holds_alternative<models::MemoryBound>(kernel)) {
+    cost.compute /= clock;
+  }
+  return PriceOf(cost);
 }
 
 absl::Status CostModel::Check(const models::Kernel& kernel) const {

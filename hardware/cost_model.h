@@ -26,9 +26,15 @@ namespace hardware {
 struct CostModel {
   GpuSpec gpu;
   Calibration calibration;
+  // Of the tensor cores, over the clock of the benchmarks that the laws are
+  // fitted to.
+  double clock = 1;
 
   // The GPU of that name or file, with the calibration it names.
   static absl::StatusOr<CostModel> Load(absl::string_view gpu);
+
+  // The same GPU, loaded as training loads it.
+  CostModel InTraining() const;
 
   // Never less than the roofline: FLOPs / peak, bytes / bandwidth (of what L2
   // does not hold). Cost: a GEMM tries each of its law's tiles and splits, some
