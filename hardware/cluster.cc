@@ -189,6 +189,12 @@ absl::StatusOr<Cluster> Build(const Merged& merged, std::string name) {
 
 }  // namespace
 
+Cluster Cluster::InTraining() const {
+  Cluster loaded = *this;
+  loaded.network.efficiency = network.training_efficiency;
+  return loaded;
+}
+
 absl::StatusOr<Cluster> LoadCluster(absl::string_view name) {
   proto::Cluster message;
   const absl::StatusOr<sim::TextFile> file =

@@ -61,6 +61,8 @@ struct Cluster {
   Nccl nccl;  // how NCCL uses these links
 
   int ranks() const { return nodes * gpus_per_node; }
+  // The same cluster, its network loaded as training loads it.
+  Cluster InTraining() const;
 };
 
 // A cluster of hardware/clusters by name, or of the .textproto at a path. Fails

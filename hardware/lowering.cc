@@ -97,9 +97,10 @@ LoweredStep LowerTraining(const models::ModelSpec& model,
   const models::PipelineSchedule* schedule =
       models::FindSchedule(split.schedule);
   const CostModel loaded = cost.InTraining();
+  const Cluster busy = cluster.InTraining();
   double model_flops = 0, hardware_flops = 0;
   for (int64_t stage = 0; stage < split.pipeline; ++stage) {
-    const StageLabels labels = PriceStage(stage, loaded, cluster, &lowered);
+    const StageLabels labels = PriceStage(stage, loaded, busy, &lowered);
     const models::StageGraph& graphs =
         lowered.stages[static_cast<size_t>(stage)];
     const std::vector<models::Pass> passes =

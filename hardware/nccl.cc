@@ -35,6 +35,7 @@ constexpr NumberRange kNetworkKind[] = {
     {.field = "simple_start_us"},
     {.field = "step_us"},
     {.field = "efficiency", .most = 1, .above_least = true},
+    {.field = "training_efficiency", .most = 1, .above_least = true},
 };
 
 using ProtocolMessages =
@@ -116,6 +117,7 @@ absl::StatusOr<NetworkKind> LoadNetworkKind(absl::string_view name) {
       .simple_start = sim::Microseconds(message.simple_start_us()),
       .step = sim::Microseconds(message.step_us()),
       .efficiency = message.efficiency(),
+      .training_efficiency = message.training_efficiency(),
       .ll128 = message.ll128()};
 }
 

@@ -40,11 +40,12 @@ struct Nccl {
 // A kind of network: InfiniBand, RoCE, EFA, …
 struct NetworkKind {
   std::string name;
-  sim::Duration start;         // once per collective that leaves a server
-  sim::Duration simple_start;  // once more with protocol Simple
-  sim::Duration step;          // per hop to the next server
-  double efficiency = 1;       // bytes on the wire over line rate, (0, 1]
-  bool ll128 = true;           // carries protocol LL128
+  sim::Duration start;             // once per collective that leaves a server
+  sim::Duration simple_start;      // once more with protocol Simple
+  sim::Duration step;              // per hop to the next server
+  double efficiency = 1;           // bytes on the wire over line rate, (0, 1]
+  double training_efficiency = 1;  // likewise, in training
+  bool ll128 = true;               // carries protocol LL128
 };
 
 // By name of the file, as above. Fails on an unknown name, suggesting another,
