@@ -48,6 +48,9 @@ std::optional<std::string> RaiseZero(TrainingSpec* t, int zero) {
 std::optional<std::string> ZeroOne(const models::ModelSpec&, TrainingSpec* t) {
   return RaiseZero(t, 1);
 }
+std::optional<std::string> ZeroTwo(const models::ModelSpec&, TrainingSpec* t) {
+  return RaiseZero(t, 2);
+}
 std::optional<std::string> ZeroThree(const models::ModelSpec&,
                                      TrainingSpec* t) {
   if (t->split.pipeline > 1) return std::nullopt;
@@ -115,7 +118,9 @@ std::vector<WayOut> WaysOut(const Inputs& inputs) {
     const auto text = change.make(inputs.model, &changed.training);
     if (!text) continue;
     Try(changed, *text, &ways);
-    if (change.make == RecomputeFull) continue;
+    if (change.make == RecomputeFull || change.make == RecomputeSelective) {
+      continue;
+    }
     const auto recompute = RecomputeFull(inputs.model, &changed.training);
     if (recompute)
       Try(changed, absl::StrCat(*text, " --set ", *recompute), &ways);
