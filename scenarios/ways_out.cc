@@ -91,8 +91,9 @@ std::optional<std::string> DoublePipeline(const models::ModelSpec& model,
 }
 
 constexpr Change kChanges[] = {
-    {RecomputeSelective}, {ZeroOne},   {HalveMicroBatch}, {DoubleTensor},
-    {DoublePipeline},     {ZeroThree}, {RecomputeFull}};
+    {RecomputeSelective}, {RecomputeFull},   {ZeroOne},      {ZeroTwo},
+    {ZeroThree},          {HalveMicroBatch}, {DoubleTensor}, {DoublePipeline},
+};
 
 void Try(const Inputs& inputs, const std::string& change,
          std::vector<WayOut>* ways) {
