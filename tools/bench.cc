@@ -1,4 +1,5 @@
-// The speed figures of the README.
+// The speed figures of the README: the engine alone here, whole runs in
+// bench_runs.cc.
 //
 //   build/release/bench                                # all of them
 //   build/release/bench --benchmark_filter=Engine
@@ -6,7 +7,6 @@
 // `completions` counts tasks that ended, over all ranks: kernels, and each
 // rank's part in a communication.
 #include <benchmark/benchmark.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -20,6 +20,7 @@
 #include "sim/program.h"
 #include "sim/program_check.h"
 #include "sim/units.h"
+#include "tools/bench_memory.h"
 
 namespace {
 
@@ -187,12 +188,6 @@ sim::Program MakeProgram(const Shape& shape) {
   return program;
 }
 
-double PeakMemoryMiB() {
-  rusage usage = {};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;
-}
-
 void Simulate(benchmark::State& state, const Shape& shape, sim::Record record) {
   const sim::Program program = MakeProgram(shape);
   if (!sim::Check(program).ok()) return state.SkipWithError("unsound program");
@@ -208,7 +203,7 @@ void Simulate(benchmark::State& state, const Shape& shape, sim::Record record) {
   state.counters["tasks/rank"] =
       static_cast<double>(completions) /
       static_cast<double>(state.iterations() * shape.ranks());
-  state.counters["MiB"] = PeakMemoryMiB();
+  tools::CountPeakMemory(state);
 }
 
 // A cluster that fits the cache: what one completion costs.

@@ -41,8 +41,8 @@ Inputs Small(Inputs inputs) {
     --split.chunk_layers.back();
     inputs.model.layers -= 2;
   }
-  inputs.training.recompute_layers = std::min<int64_t>(
-      inputs.training.recompute_layers, inputs.model.layers);
+  inputs.training.recompute_layers =
+      std::min<int64_t>(inputs.training.recompute_layers, inputs.model.layers);
   inputs.training.global_batch =
       2 * split.pipeline * inputs.training.micro_batch * split.data;
 
@@ -67,11 +67,11 @@ TEST_P(Folded, EveryTaskOfEveryRankRunsAsInTheWholeProgram) {
     const auto rank = sim::AsId<sim::RankId>(row);
     const sim::RankId kind = folded.folding.folded[rank];
     ASSERT_EQ(folded.timeline.done[kind], timeline.done[rank]) << row;
-    EXPECT_TRUE(std::ranges::equal(folded.timeline.start(kind),
-                                   timeline.start(rank)))
+    EXPECT_TRUE(
+        std::ranges::equal(folded.timeline.start(kind), timeline.start(rank)))
         << row;
-    EXPECT_TRUE(std::ranges::equal(folded.timeline.finish(kind),
-                                   timeline.finish(rank)))
+    EXPECT_TRUE(
+        std::ranges::equal(folded.timeline.finish(kind), timeline.finish(rank)))
         << row;
   }
 }
