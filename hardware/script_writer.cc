@@ -76,9 +76,12 @@ bool ScriptWriter::Skipped(const Op& op, const Pass& pass) const {
 // posted ahead (Megatron buffers them likewise).
 void ScriptWriter::WaitForBlockingMessages(const Op& op,
                                            std::vector<TaskId>* after) const {
-  if (training_.overlap.pipeline) return;
-  const TaskId newest = newest_[0];
   const bool ahead = training_.split.virtual_stages > 1;
+  if (training_.overlap.pipeline ||
+      (ahead && training_.host.launch_blocking)) {
+    return;
+  }
+  const TaskId newest = newest_[0];
   if (IsReceive(op) && !ahead && newest != kNone) after->push_back(newest);
   if (op.kernel() != nullptr && fresh_pass_) {
     after->insert(after->end(), messages_.begin(), messages_.end());
