@@ -184,7 +184,7 @@ Measured PointwiseRow(Row& row) {
       .kernels = {},
       // A CUDA graph that repeats one kernel on its buffers.
       .l2 = absl::StartsWith(row.Text("source"), "aiconfigurator") ? L2::kWarm
-                                                                  : L2::kCold,
+                                                                   : L2::kCold,
       .skipped = {}};
   const std::optional<Pointwise> kind = KindOf(op);
   if (!kind) {

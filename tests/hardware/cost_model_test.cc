@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "hardware/attention_cost.h"
 #include "hardware/gemm_cost.h"
 
 namespace hardware {
@@ -155,6 +156,44 @@ TEST(AttentionCost, PassesOverTheVisibleBlocks) {
   // Backward: five products for two.
   a.backward = true;
   EXPECT_NEAR(InMicroseconds(model.Of(a).time), 1073.7 * 9 / 16 * 2.5 + 1, 1);
+}
+
+TEST(AttentionCost, PackedHeadsShareTiles) {
+  CostModel model = Round();
+  // 8 query heads on one key head, 16 queries, 1024 keys: 8 tiles of 64 rows,
+  // mostly padding, each over 8 blocks: 8 * 2 * 2 * 64 * 128 * 128 FLOPs at
+  // 0.5 TFLOP/s = 67.1 us on 8 of 100 multiprocessors.
+  const models::Attention a{.batch = 1,
+                            .heads = 8,
+                            .kv_heads = 1,
+                            .queries = 16,
+                            .keys = 1024,
+                            .head_dim = 128,
+                            .value_head_dim = 128};
+  EXPECT_NEAR(CostOf(model.gpu, model.calibration, a).compute, 67.1e-6, 1e-7);
+  // Packed: 128 rows fill one tile, twice as high.
+  for (AttentionLaw& law : model.calibration.attention_forward) {
+    law.packs_heads = true;
+  }
+  EXPECT_NEAR(CostOf(model.gpu, model.calibration, a).compute, 134.2e-6, 1e-7);
+}
+
+TEST(AttentionCost, EightBitProductsLeaveTheSoftmaxAsSlow) {
+  CostModel model = Round();
+  model.gpu.peak[DType::kFp8] = sim::TeraFlopsPerSecond(200);
+  models::Attention a{.batch = 1,
+                      .heads = 100,
+                      .kv_heads = 100,
+                      .queries = 1024,
+                      .keys = 1024,
+                      .head_dim = 128,
+                      .value_head_dim = 128};
+  const double bf16 = CostOf(model.gpu, model.calibration, a).compute;
+  a.dtype = DType::kFp8;
+  const double fp8 = CostOf(model.gpu, model.calibration, a).compute;
+  // d / (d + half_dim) = 128 / 256 of 1 TFLOP/s; 128 / (128 + 256) of 2
+  // TFLOP/s: 4/3 as fast, where the products alone would be 2.
+  EXPECT_NEAR(bf16 / fp8, 4.0 / 3, 1e-9);
 }
 
 TEST(MemoryBoundCost, IsLaunchesPlusBytes) {

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "hardware/calibration.h"
+#include "sim/data_path.h"
 
 namespace hardware {
 namespace {
@@ -69,7 +70,8 @@ TEST(LoadGpu, SuggestsTheNearestName) {
 }
 
 TEST(LoadGpu, SaysWhichFieldIsWrong) {
-  const std::string good = "hardware/gpus/a100-sxm-80gb.textproto";
+  const std::string good =
+      sim::DataPath("hardware/gpus/a100-sxm-80gb.textproto").string();
   const Edited negative(good, "power_watts", "power_watts: -3");
   EXPECT_EQ(
       LoadGpu(negative.path()).status().message(),
@@ -86,7 +88,8 @@ TEST(LoadGpu, SaysWhichFieldIsWrong) {
 }
 
 TEST(LoadCalibration, SaysWhatIsMissingUnknownOrGivenTwice) {
-  const std::string good = "hardware/calibration/ampere.textproto";
+  const std::string good =
+      sim::DataPath("hardware/calibration/ampere.textproto").string();
   // The message without the place, which moves with every fit.
   const auto problem = [](const Edited& file) {
     const std::string message(LoadCalibration(file.path()).status().message());

@@ -60,6 +60,36 @@ TEST(PredictOps, AddsTheQuantisationARowIncludes) {
   EXPECT_NEAR((*predictions)[1].predicted - (*predictions)[0].predicted, 33, 4);
 }
 
+TEST(PredictOps, PricesAttentionWithTheKernelsOfItsEngine) {
+  const std::string header =
+      "gpu,dtype,kv_dtype,batch,q_len,kv_len,heads,kv_heads,head_dim,causal,"
+      "time_us,source,incl_kv_write\n";
+  const std::string shape = "bf16,bf16,1,8192,8192,32,8,128,1,900,";
+  const auto predictions = PredictOps(
+      Table(header + "h100," + shape + "x-vllm-0.19.0,0\n" + "h100," + shape +
+            "x-vllm-0.19.0,1\n" + "a100," + shape + "x-sglang-0.5.10,0\n"));
+  ASSERT_TRUE(predictions.ok()) << predictions.status();
+  EXPECT_EQ((*predictions)[0].group, "h100 bf16 vllm");
+  EXPECT_EQ((*predictions)[2].group, "a100 bf16 sglang");
+  // 2 * 8 * 8192 * 128 elements, read and written in 2 bytes each: 67 MB at
+  // some 2.9 TB/s, and a launch.
+  EXPECT_NEAR((*predictions)[1].predicted - (*predictions)[0].predicted, 25, 2);
+  // 550e9 FLOPs: at about 660 TFLOP/s, and at about 200.
+  EXPECT_NEAR((*predictions)[0].predicted, 830, 30);
+  EXPECT_NEAR((*predictions)[2].predicted, 2700, 150);
+}
+
+TEST(PredictOps, PricesPointwiseKernelsByTheirTraffic) {
+  const auto predictions = PredictOps(
+      Table("gpu,op,rows,width,bytes,dtype,time_us,gbs,source\n"
+            "a100_pcie_80g,add,65536,4096,1610612736,fp32,960,1,neusight\n"
+            "a100_pcie_80g,fft,65536,4096,1610612736,fp32,960,1,neusight\n"));
+  ASSERT_TRUE(predictions.ok()) << predictions.status();
+  // 1611 MB at 0.87 of 1935 GB/s = 957 us, and a launch.
+  EXPECT_NEAR((*predictions)[0].predicted, 959, 3);
+  EXPECT_EQ((*predictions)[1].reason, "no law prices fft");
+}
+
 TEST(PredictOps, SkipsWhatNoLawCovers) {
   const auto predictions = PredictOps(
       Table(std::string(kGemmHeader) + "h100,w4a16,16,4096,4096,10,x,0,cold\n"
