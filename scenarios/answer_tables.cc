@@ -64,7 +64,21 @@ std::string Json(const Report& report) {
   return json;
 }
 
+// Words can be long: one line for each report, numbered as on the command line.
+void AppendWords(const Line& line, std::string* out) {
+  absl::StrAppend(out, line.key, "\n");
+  for (size_t i = 0; i < line.figures.size(); ++i) {
+    const Figure* figure = line.figures[i];
+    absl::StrAppend(out, "  ", i + 1, "  ",
+                    figure == nullptr ? "-" : figure->value, "\n");
+  }
+}
+
 void AppendLine(const Line& line, bool ratios, std::string* out) {
+  const bool words =
+      std::any_of(line.figures.begin(), line.figures.end(),
+                  [](const Figure* f) { return f != nullptr && !f->numeric; });
+  if (words) return AppendWords(line, out);
   absl::StrAppendFormat(out, "%-34s", line.key);
   for (size_t i = 0; i < line.figures.size(); ++i) {
     const Figure* figure = line.figures[i];
