@@ -55,6 +55,11 @@ void Speed(const Report& r, std::string* out) {
       out, "MFU        %.1f %% (HFU %.1f %%), %.0f of %.0f TFLOP/s per GPU\n",
       r.mfu() * 100, r.hfu() * 100, r.tflops_per_second_per_gpu(),
       r.peak_tflops_per_second());
+  if (r.has_measured()) {
+    absl::StrAppendFormat(out, "measured   %s: %+.1f %% (%s)\n",
+                          Time(r.measured().step_seconds()),
+                          r.measured().error() * 100, r.measured().source());
+  }
   const Memory& m = r.memory();
   absl::StrAppendFormat(out,
                         "memory     %.1f of %.1f GiB on rank %d (stage %d): %s",

@@ -90,6 +90,12 @@ constexpr FigureRow kRows[] = {
     {"simulated_ranks", "ranks simulated", "",
      "one for each class of ranks that do the same at the same time"},
     {"completions", "events", "", "kernels and communications that ended"},
+    {"measured.step_seconds", "measured step", "s",
+     "as the scenario states it, or global_batch x sequence_length / gpus / "
+     "the "
+     "stated tokens_per_second_per_gpu"},
+    {"measured.error", "error", "", "step_seconds / measured step - 1"},
+    {"measured.source", "source", "", "of the measurement"},
 };
 
 const FigureRow* Find(absl::string_view key) {

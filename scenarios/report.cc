@@ -187,6 +187,18 @@ void SummarizeHorizon(const Inputs& inputs, Report* report) {
   }
 }
 
+void SummarizeMeasured(const Measured& measured, Report* report) {
+  MeasuredRun* run = report->mutable_measured();
+  // Tokens of a step per GPU over the rate.
+  run->set_step_seconds(measured.step_seconds
+                            ? *measured.step_seconds
+                            : report->tokens_per_second_per_gpu() *
+                                  report->step_seconds() /
+                                  *measured.tokens_per_second_per_gpu);
+  run->set_error(report->step_seconds() / run->step_seconds() - 1);
+  run->set_source(measured.source);
+}
+
 }  // namespace
 
 sim::Bytes PeakOf(const Outcome& outcome, size_t stage) {
@@ -251,6 +263,7 @@ Report Summarize(const Inputs& inputs, const Outcome& outcome) {
   SummarizeParts(inputs, outcome, &report);
   SummarizeMemory(inputs, outcome, report.mutable_memory());
   SummarizeHorizon(inputs, &report);
+  if (inputs.measured) SummarizeMeasured(*inputs.measured, &report);
   if (!report.fits()) {
     for (WayOut& way : WaysOut(inputs)) *report.add_ways_out() = std::move(way);
   }

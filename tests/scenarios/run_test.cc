@@ -113,6 +113,18 @@ TEST(Summarize, HorizonIsTokensOverRate) {
               1, 1e-12);
 }
 
+TEST(Summarize, MeasuredRateBecomesAStepAndAnError) {
+  Inputs inputs = SmallInputs({.data = 2}, 4);
+  inputs.measured = Measured{.step_seconds = {},
+                             .tokens_per_second_per_gpu = 1000,
+                             .source = "a paper, table 1"};
+  const Report r = Summarize(inputs, Execute(inputs).value());
+  // 8 sequences of 1,024 tokens on two GPUs at 1,000 tokens/s each.
+  EXPECT_DOUBLE_EQ(r.measured().step_seconds(), 8 * 1024 / 2 / 1000.0);
+  EXPECT_DOUBLE_EQ(r.measured().error(),
+                   r.step_seconds() / r.measured().step_seconds() - 1);
+}
+
 TEST(WaysOut, EachIsSimulatedAndFits) {
   Inputs inputs = SmallInputs({.data = 2}, 1);
   inputs.training.micro_batch = 64;
