@@ -188,18 +188,39 @@ void LayerEmitter::KeepGradient(int64_t parameters) {
       Holder::kGradients, "gradient"));
 }
 
-// dW = x^T dy, summed into the gradient buffer over microbatches.
+// dW = x^T dy, summed into the gradient buffer over microbatches: by the
+// product itself, or in another kernel that reads the 16-bit product.
 void LayerEmitter::WeightGradient(const Linear& linear, TensorId input,
                                   TensorId gradient) {
+  const DType kept =
+      training_.fp32_gradients ? DType::kFp32 : shape_.activation;
+  const bool sums = training_.microbatches() > 1;
+  const bool apart =
+      sums && !training_.kernels.fused_gradient_sum && training_.split.zero < 2;
+  const int64_t parameters = linear.in * linear.out;
   const Gemm gemm{
       .m = linear.in,
       .n = linear.out,
       .k = shape_.tokens,
       .dtype = linear.low_precision ? shape_.matmul : shape_.activation,
-      .output = training_.fp32_gradients ? DType::kFp32 : shape_.activation,
-      .accumulate = training_.microbatches() > 1};
-  b_.Add({.work = gemm, .name = linear.weight_gradient}, {input, gradient});
-  KeepGradient(linear.in * linear.out);
+      .output = apart ? shape_.activation : kept,
+      .accumulate = sums && !apart};
+  const sim::Bytes product =
+      apart ? BytesOf(shape_.activation, parameters) : sim::Bytes(0);
+  const TensorId fresh = b_.Add({.work = gemm, .name = linear.weight_gradient},
+                                {input, gradient}, product);
+  if (apart) {
+    const sim::Bytes sum = BytesOf(kept, parameters);
+    b_.Add(
+        {.work =
+             MemoryBound{.kind = models::Pointwise::kResidual,
+                         .read = product + sum,
+                         .written = sum,
+                         .flops = sim::Flops(static_cast<double>(parameters))},
+         .name = "sum gradient"},
+        {fresh});
+  }
+  KeepGradient(parameters);
   if (linear.bias) {
     Pointwise("bias gradient", PointwiseOp::kBiasGradient, true,
               shape_.tokens * linear.out, {gradient}, sim::Bytes(0),

@@ -75,6 +75,9 @@ struct KernelChoices {
   bool fused_softmax = true;        // scale + mask + softmax, when materialised
   bool fused_cross_entropy = true;  // no FP32 copy of the logits
   bool fused_optimizer = true;      // multi-tensor apply
+  // Weight gradients are summed over microbatches by their GEMM (Megatron's
+  // gradient_accumulation_fusion); false: by a kernel of its own.
+  bool fused_gradient_sum = true;
   double dropout = 0;               // 0..1; > 0: masks are kept for backward
 };
 
