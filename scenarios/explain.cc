@@ -101,9 +101,9 @@ absl::StatusOr<std::string> Explain(const ScenarioFile& s) {
   if (!inputs.ok()) return inputs.status();
   const DerivedValues derived = DerivedOf(*inputs);
   LayeredText text(kOriginColumn);
-  text.PrintLine(absl::StrCat("name: \"", inputs->name, "\""),
-                 s.scenario.has_name() ? ShortOrigin(OriginOf(s, "name"))
-                                          : "the model");
+  text.PrintLine(
+      absl::StrCat("name: \"", inputs->name, "\""),
+      s.scenario.has_name() ? ShortOrigin(OriginOf(s, "name")) : "the model");
   const absl::Status model = PrintModel(s, derived, text);
   if (!model.ok()) return model;
   const absl::Status cluster = PrintCluster(s, derived, text);

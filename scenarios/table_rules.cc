@@ -17,13 +17,17 @@ namespace {
 
 constexpr int64_t kGpusInServer = 8;  // where gpus_per_node is blank
 
-// One row of the table by column name, with the two columns made of others.
+// One row of the table by column name, with the columns made of others.
 class Cells {
  public:
   Cells(const sim::CsvFile& csv, size_t row) : csv_(csv), row_(row) {}
 
   // Empty if blank, and if there is no such column.
   std::string operator()(absl::string_view column) const {
+    if (column == "half_of_layers") {
+      const int64_t layers = Count("layers", 0);
+      return layers > 0 ? absl::StrCat((layers + 1) / 2) : "";
+    }
     if (column == "nodes" || column == "gpus_in_node") {
       const int64_t gpus = Count("n_gpus", 0);
       const int64_t in_node =

@@ -68,6 +68,7 @@ models::KernelChoices KernelsOf(const proto::Kernels& k) {
       .fused_softmax = k.fused_softmax(),
       .fused_cross_entropy = k.fused_cross_entropy(),
       .fused_optimizer = k.fused_optimizer(),
+      .fused_gradient_sum = k.fused_gradient_sum(),
       .dropout = k.dropout()};
   switch (k.attention()) {
     case proto::Kernels::MATERIALISED:
