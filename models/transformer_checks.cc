@@ -127,7 +127,7 @@ absl::Status CheckShape(const Transformer& t, FieldError error) {
                  absl::StrCat(t.rotary_fraction(),
                               " is out of range; give above 0, at most 1"));
   }
-  if (t.has_full_attention_every() && t.sliding_window() == 0) {
+  if (t.full_attention_every() > 0 && t.sliding_window() == 0) {
     return error("full_attention_every",
                  "has no meaning without sliding_window");
   }

@@ -41,8 +41,9 @@ std::string RangeProblem(const FieldOptions& options, double value) {
   const double high = options.GetExtension(proto::at_most);
   if (options.HasExtension(proto::above) &&
       !(value > options.GetExtension(proto::above))) {
-    return absl::StrCat(value, " is not above ",
-                        options.GetExtension(proto::above));
+    const double bound = options.GetExtension(proto::above);
+    return absl::StrCat(value, " is not above ", bound, "; more than ", bound,
+                        " works");
   }
   const bool bounded = options.HasExtension(proto::at_most);
   const std::string works =

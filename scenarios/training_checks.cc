@@ -112,9 +112,11 @@ class Checks {
   absl::Status Sequence() const {
     const Split& s = t_.split;
     if (s.context > 1 && t_.sequence_length % (2 * s.context) != 0) {
+      const int64_t pieces = 2 * s.context;
       return Error("parallel.context", "twice ", s.context,
                    " does not divide the sequence_length of ",
-                   t_.sequence_length, "; each rank takes two pieces of it");
+                   t_.sequence_length, "; a sequence_length of ",
+                   (t_.sequence_length / pieces + 1) * pieces, " would");
     }
     if (!s.sequence) return absl::OkStatus();
     if (s.tensor == 1) {
@@ -202,13 +204,14 @@ class Checks {
     if (static_cast<int64_t>(s.chunk_layers.size()) != chunks) {
       return Error("parallel.chunk_layers", s.chunk_layers.size(),
                    " numbers for pipeline ", s.pipeline, " x virtual_stages ",
-                   s.virtual_stages, " = ", chunks, " chunks");
+                   s.virtual_stages, " = ", chunks, " chunks; give one each");
     }
     int64_t sum = 0;
     for (const int64_t layers : s.chunk_layers) sum += layers;
     if (sum != model_.layers) {
       return Error("parallel.chunk_layers", "sum to ", sum,
-                   ", but the model has ", model_.layers, " layers");
+                   ", but the model has ", model_.layers,
+                   " layers; give them all");
     }
     return absl::OkStatus();
   }
@@ -274,7 +277,8 @@ class Checks {
     }
     if (t_.recompute_layers > model_.layers) {
       return Error("recompute_layers", t_.recompute_layers,
-                   " is more than the model's ", model_.layers, " layers");
+                   " is more than the model's ", model_.layers,
+                   " layers; 0 recomputes them all");
     }
     return absl::OkStatus();
   }
@@ -291,18 +295,28 @@ class Checks {
     if (model_.heads == 0 || !t_.kernels.fused_attention) {
       return absl::OkStatus();
     }
-    const absl::Status attention =
-        cost_.Check(models::Attention{.batch = 1,
-                                      .heads = model_.heads,
-                                      .kv_heads = model_.kv_heads,
-                                      .queries = t_.sequence_length,
-                                      .keys = t_.sequence_length,
-                                      .head_dim = model_.head_dim,
-                                      .value_head_dim = model_.head_dim,
-                                      .family = t_.kernels.attention,
-                                      .dtype = models::DType::kBf16});
-    if (!attention.ok()) return Error("kernels.attention", attention.message());
-    return absl::OkStatus();
+    const absl::Status attention = CheckAttention(t_.kernels.attention);
+    if (attention.ok()) return attention;
+    std::vector<std::string> works = {"MATERIALISED"};
+    for (const auto& [name, family] : kAttentionFamilies) {
+      if (CheckAttention(family).ok()) {
+        works.push_back(proto::Kernels::Attention_Name(name));
+      }
+    }
+    return Error("kernels.attention", attention.message(), "; ",
+                 absl::StrJoin(works, ", "), " work");
+  }
+
+  absl::Status CheckAttention(models::AttentionFamily family) const {
+    return cost_.Check(models::Attention{.batch = 1,
+                                         .heads = model_.heads,
+                                         .kv_heads = model_.kv_heads,
+                                         .queries = t_.sequence_length,
+                                         .keys = t_.sequence_length,
+                                         .head_dim = model_.head_dim,
+                                         .value_head_dim = model_.head_dim,
+                                         .family = family,
+                                         .dtype = models::DType::kBf16});
   }
 
   const proto::Training& given_;

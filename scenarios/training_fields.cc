@@ -70,24 +70,8 @@ models::KernelChoices KernelsOf(const proto::Kernels& k) {
       .fused_optimizer = k.fused_optimizer(),
       .fused_gradient_sum = k.fused_gradient_sum(),
       .dropout = k.dropout()};
-  switch (k.attention()) {
-    case proto::Kernels::MATERIALISED:
-      break;
-    case proto::Kernels::FLASH_1:
-      kernels.attention = models::AttentionFamily::kFlash1;
-      break;
-    case proto::Kernels::TRITON:
-      kernels.attention = models::AttentionFamily::kTriton;
-      break;
-    case proto::Kernels::FLASH_2:
-      kernels.attention = models::AttentionFamily::kFlash2;
-      break;
-    case proto::Kernels::FLASH_3:
-      kernels.attention = models::AttentionFamily::kFlash3;
-      break;
-    case proto::Kernels::CUDNN:
-      kernels.attention = models::AttentionFamily::kCudnn;
-      break;
+  for (const auto& [name, family] : kAttentionFamilies) {
+    if (name == k.attention()) kernels.attention = family;
   }
   return kernels;
 }

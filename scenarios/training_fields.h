@@ -20,6 +20,19 @@
 
 namespace scenarios {
 
+// The fused kernels by the names that scenario files give them.
+struct NamedAttention {
+  proto::Kernels::Attention name;
+  models::AttentionFamily family;
+};
+inline constexpr NamedAttention kAttentionFamilies[] = {
+    {proto::Kernels::FLASH_1, models::AttentionFamily::kFlash1},
+    {proto::Kernels::TRITON, models::AttentionFamily::kTriton},
+    {proto::Kernels::FLASH_2, models::AttentionFamily::kFlash2},
+    {proto::Kernels::FLASH_3, models::AttentionFamily::kFlash3},
+    {proto::Kernels::CUDNN, models::AttentionFamily::kCudnn},
+};
+
 // A copy of the fields. split.chunk_layers stands for a model of `layers`
 // layers; split.data is that of `gpus` GPUs where the message has none.
 models::TrainingSpec TrainingSpecOf(const proto::Training& training,
