@@ -1,10 +1,13 @@
 // orrery: simulates GPU clusters training Transformers.
 //
 // Answers go to stdout, notes to stderr; commands.h says what exit codes mean.
+#include <iostream>
 #include <string>
+#include <vector>
 
 #include "CLI/CLI.hpp"
 #include "scenarios/answer.h"
+#include "sim/spelling.h"
 #include "tools/commands.h"
 
 namespace {
@@ -102,6 +105,19 @@ void AddList(CLI::App& app, Arguments& a, int& code) {
   list->callback([&] { code = tools::ListKind(a); });
 }
 
+// Says what a word that is no command was likely meant to be; empty if it is a
+// command or an option.
+std::string UnknownCommand(const CLI::App& app, const std::string& word) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({})) {
+    names.push_back(command->get_name());
+    if (names.back() == word) return "";
+  }
+  if (word.empty() || word.front() == '-') return "";
+  return "there is no command \"" + word + "\"; " +
+         sim::Suggest(word, names, "commands");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -116,6 +132,11 @@ int main(int argc, char** argv) {
   AddExplain(app, a, code);
   AddValidate(app, a, code);
   AddList(app, a, code);
+  const std::string unknown = UnknownCommand(app, argc > 1 ? argv[1] : "");
+  if (!unknown.empty()) {
+    std::cerr << unknown << '\n';
+    return tools::kBadUsage;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -1,0 +1,120 @@
+// The program as a shell sees it: what goes to stdout, what to stderr, and the
+// exit code.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "nlohmann/json.hpp"
+#include "sim/read_text.h"
+
+namespace {
+
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+struct Ran {
+  int code = -1;
+  std::string out, err;
+};
+
+Ran Orrery(const std::string& arguments) {
+  const std::string folder = testing::TempDir();
+  const std::string out = folder + "out", err = folder + "err";
+  const int status = std::system(
+      absl::StrCat(ORRERY_PROGRAM, " ", arguments, " >", out, " 2>", err)
+          .c_str());
+  const auto text = [](const std::string& path) {
+    return std::filesystem::file_size(path) == 0 ? std::string()
+                                                 : sim::ReadText(path).value();
+  };
+  return {WEXITSTATUS(status), text(out), text(err)};
+}
+
+TEST(CommandLine, AnAnswerGoesToStdoutAndNothingToStderr) {
+  const Ran ran = Orrery("run gpt2-1xa100");
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_THAT(ran.out, StartsWith("GPT-2 small on one A100\n"));
+  EXPECT_EQ(ran.err, "");
+}
+
+TEST(CommandLine, BadInputIsExitCode1WithItsReasonOnStderr) {
+  const Ran ran = Orrery("run gpt2-1xa100 --set training.micro_batch=7");
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_EQ(ran.out, "");
+  EXPECT_THAT(ran.err, EndsWith("training.global_batch: 480 is not a multiple "
+                                "of micro_batch 7 x data 1 = 7; 476 or 483 "
+                                "would\n"));
+}
+
+TEST(CommandLine, BadUsageIsExitCode2) {
+  EXPECT_EQ(Orrery("").code, 2);
+  EXPECT_EQ(Orrery("run").code, 2);
+  EXPECT_EQ(Orrery("run gpt2-1xa100 --format yaml").code, 2);
+  const Ran ran = Orrery("rum gpt2-1xa100");
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_EQ(ran.out, "");
+  EXPECT_EQ(ran.err, "there is no command \"rum\"; did you mean \"run\"?\n");
+}
+
+TEST(CommandLine, APlanThatDoesNotFitIsExitCode3AndStillAnAnswer) {
+  const Ran ran = Orrery("run gpt2-1xa100 --set training.micro_batch=480");
+  EXPECT_EQ(ran.code, 3);
+  EXPECT_THAT(ran.out, HasSubstr("DOES NOT FIT"));
+  EXPECT_EQ(ran.err, "");
+}
+
+TEST(CommandLine, JsonIsJsonAndCsvHasOneColumnForEachScenario) {
+  const Ran json = Orrery("run gpt2-1xa100 --format json");
+  const auto report = nlohmann::json::parse(json.out);
+  EXPECT_GT(report["step_seconds"].get<double>(), 0);
+  const Ran csv = Orrery("compare gpt2-1xa100 gpt2-xl-8xa100 --format csv");
+  EXPECT_EQ(csv.code, 0);
+  EXPECT_THAT(csv.out, StartsWith("figure,unit,GPT-2 small on one A100,"));
+}
+
+TEST(CommandLine, HelpAndVersionAreAnswers) {
+  EXPECT_THAT(Orrery("--version").out, StartsWith("orrery "));
+  const Ran help = Orrery("run --help");
+  EXPECT_EQ(help.code, 0);
+  // Every figure is defined there.
+  EXPECT_THAT(help.out, HasSubstr("mfu"));
+}
+
+TEST(CommandLine, AModelOrAScenarioIsAccountedFor) {
+  EXPECT_THAT(Orrery("account gpt2").out, HasSubstr("124,439,808"));
+  EXPECT_EQ(Orrery("account gpt2-1xa100 --format csv").code, 0);
+  const Ran mixture = Orrery("account mixtral-8x7b");
+  EXPECT_EQ(mixture.code, 0);
+  const Ran unknown = Orrery("account gpt22");
+  EXPECT_EQ(unknown.code, 1);
+  EXPECT_EQ(unknown.err,
+            "gpt22: no such file, model or scenario; did you mean \"gpt2\"?\n");
+}
+
+TEST(CommandLine, FilesAreWrittenBesideTheAnswer) {
+  const std::string folder = testing::TempDir();
+  const Ran ran = Orrery(absl::StrCat("run gpt2-1xa100 --trace ", folder,
+                                      "t.json --dump-graph ", folder, "g.dot"));
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_THAT(sim::ReadText(folder + "g.dot").value(), StartsWith("digraph"));
+  EXPECT_TRUE(nlohmann::json::parse(sim::ReadText(folder + "t.json").value())
+                  .contains("traceEvents"));
+  const Ran nowhere = Orrery("run gpt2-1xa100 --dump-graph /nowhere/g.dot");
+  EXPECT_EQ(nowhere.code, 1);
+  EXPECT_EQ(nowhere.err, "/nowhere/g.dot: cannot write\n");
+}
+
+TEST(CommandLine, ValidateRefusesATableItDoesNotKnow) {
+  const Ran ran = Orrery("validate /nowhere/runs.csv");
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_EQ(ran.out, "");
+  EXPECT_THAT(ran.err, HasSubstr("/nowhere/runs.csv"));
+}
+
+}  // namespace
