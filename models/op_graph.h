@@ -145,8 +145,10 @@ absl::StatusOr<std::vector<OpId>> TopologicalOrder(const OpGraph& graph);
 // REQUIRES: the graph is acyclic, weight.size() == ops.size().
 std::vector<OpId> CriticalPath(const OpGraph& graph,
                                std::span<const double> weight);
-// GraphViz of the ops of one layer (-1: of all) and the edges among them.
-std::string ToGraphViz(const OpGraph& graph, int32_t layer);
+// GraphViz of the ops of one layer (-1: of all) and the edges among them; those
+// of `path` stand out.
+std::string ToGraphViz(const OpGraph& graph, int32_t layer,
+                       std::span<const OpId> path = {});
 
 // One line per op, for tests and for people:
 //   7 forward L3 qkv gemm 8192x10240x8192 bf16 <- 5 6

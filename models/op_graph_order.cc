@@ -4,6 +4,7 @@
 #include <boost/graph/strong_components.hpp>
 #include <boost/graph/topological_sort.hpp>
 #include <ostream>
+#include <set>
 #include <sstream>
 
 #include "absl/status/status.h"
@@ -98,7 +99,9 @@ std::vector<OpId> CriticalPath(const OpGraph& graph,
   return path;
 }
 
-std::string ToGraphViz(const OpGraph& graph, int32_t layer) {
+std::string ToGraphViz(const OpGraph& graph, int32_t layer,
+                       std::span<const OpId> path) {
+  const std::set<OpId> critical(path.begin(), path.end());
   std::vector<uint32_t> kept;
   std::vector<int64_t> index(graph.ops.size(), -1);
   for (size_t op = 0; op < graph.ops.size(); ++op) {
@@ -121,8 +124,11 @@ std::string ToGraphViz(const OpGraph& graph, int32_t layer) {
     const Collective* c = op.collective();
     out << "[shape=" << (c != nullptr ? "ellipse" : "box") << ",style=filled"
         << ",fillcolor=\""
-        << (op.phase == Phase::kForward ? "#dbe9f6" : "#f6e3d0")
-        << "\",label=\"" << op.name << (op.recompute ? " (again)" : "") << "\\n"
+        << (op.phase == Phase::kForward ? "#dbe9f6" : "#f6e3d0") << '"'
+        << (critical.contains(sim::AsId<OpId>(kept[vertex]))
+                ? ",color=red,penwidth=2"
+                : "")
+        << ",label=\"" << op.name << (op.recompute ? " (again)" : "") << "\\n"
         << (c != nullptr ? absl::StrCat(NameOf(c->kind), " ", NameOf(c->axis),
                                         " ", c->bytes.count(), " B")
                          : Dump(*op.kernel()))

@@ -9,7 +9,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "models/load_model.h"
+#include "models/parameters.h"
 #include "scenarios/load.h"
+#include "scenarios/report.h"
+#include "scenarios/run.h"
 #include "scenarios/scenario_file.h"
 #include "sim/spelling.h"
 
@@ -86,6 +89,59 @@ absl::StatusOr<models::AccountQuestion> QuestionFor(
   const absl::StatusOr<ScenarioFile> scenario = ReadScenario(name, sets);
   if (!scenario.ok()) return scenario.status();
   return QuestionOf(*scenario);
+}
+
+std::vector<models::AccountRow> SimulatedRows(
+    const std::string& name, std::span<const std::string> sets,
+    const models::AccountQuestion& question) {
+  if (!question.machine) return {};
+  const absl::StatusOr<Inputs> inputs = Load(name, sets);
+  if (!inputs.ok()) return {};
+  const absl::StatusOr<Outcome> outcome = Execute(*inputs);
+  if (!outcome.ok()) return {};
+  const Report report = Summarize(*inputs, *outcome);
+
+  const models::Split& split = inputs->training.split;
+  const double assumed = question.machine->utilization;
+  const auto parameters =
+      static_cast<double>(models::CountParameters(inputs->model).total);
+  const double flops_per_token = 6 * parameters;
+  const double rate = static_cast<double>(split.ranks()) *
+                      question.machine->peak.count() * assumed;
+  const double tokens = report.tokens_per_second() * report.step_seconds();
+  const auto stages = static_cast<double>(split.pipeline);
+  const auto chunks = static_cast<double>(inputs->training.microbatches() *
+                                          split.virtual_stages);
+  double bubble = 0;
+  for (const PartOfStep& part : report.parts()) {
+    if (part.part() == "bubble") bubble = part.share();
+  }
+  const auto row = [](const char* title, const char* unit, double simulated,
+                      double rule, std::string note) {
+    return models::AccountRow{
+        .section = "simulated, in the column of the exact",
+        .name = title,
+        .unit = unit,
+        .exact = simulated,
+        .rule = rule,
+        .bytes = {},
+        .note = std::move(note)};
+  };
+  std::vector<models::AccountRow> rows = {
+      row("step", "seconds", report.step_seconds(),
+          tokens * flops_per_token / rate,
+          absl::StrCat("rule: 6·P·D / (GPUs · peak · ", assumed, ")")),
+      row("MFU", "", report.mfu(), assumed, "rule: assumed"),
+      row("pipeline bubble, share of the step", "", bubble,
+          (stages - 1) / (chunks + stages - 1),
+          "rule: (p-1) / (v·m + p-1); simulated: every wait for other ranks")};
+  if (question.tokens > 0) {
+    rows.push_back(row("hours for the tokens", "",
+                       question.tokens / report.tokens_per_second() / 3600,
+                       question.tokens * flops_per_token / rate / 3600,
+                       "rule: 6·P·D / (GPUs · peak · MFU)"));
+  }
+  return rows;
 }
 
 }  // namespace scenarios

@@ -9,6 +9,7 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "models/account.h"
@@ -21,6 +22,14 @@ namespace scenarios {
 // training or cluster likewise lacks these. --set needs a scenario.
 absl::StatusOr<models::AccountQuestion> QuestionFor(
     const std::string& name, std::span<const std::string> sets);
+
+// What the simulator says of a scenario, beside the rule of thumb: step, MFU,
+// bubble, time for the question's tokens. Empty for a model, and for a scenario
+// that can only be counted.
+// REQUIRES: `question` is QuestionFor(name, sets).
+std::vector<models::AccountRow> SimulatedRows(
+    const std::string& name, std::span<const std::string> sets,
+    const models::AccountQuestion& question);
 
 }  // namespace scenarios
 

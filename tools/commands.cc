@@ -49,10 +49,16 @@ absl::Status WriteFile(const std::string& path, const std::string& text) {
 absl::Status WriteFiles(const Arguments& a, const scenarios::Inputs& inputs,
                         const scenarios::Outcome& outcome) {
   if (!a.graph.empty()) {
+    // The first chunk's ops have the first labels.
+    const models::OpGraph& graph = outcome.lowered.stages[0].chunks[0];
+    std::vector<double> seconds;
+    for (size_t op = 0; op < graph.ops.size(); ++op) {
+      seconds.push_back(sim::InSeconds(
+          outcome.lowered.ops[sim::AsId<sim::LabelId>(op)].time));
+    }
     const absl::Status status = WriteFile(
-        a.graph,
-        models::ToGraphViz(outcome.lowered.stages.front().chunks.front(),
-                           static_cast<int32_t>(a.graph_layer)));
+        a.graph, models::ToGraphViz(graph, static_cast<int32_t>(a.graph_layer),
+                                    models::CriticalPath(graph, seconds)));
     if (!status.ok()) return status;
   }
   if (a.trace.empty()) return absl::OkStatus();
@@ -112,7 +118,11 @@ int AccountFor(const Arguments& a) {
   const absl::StatusOr<models::AccountQuestion> question =
       scenarios::QuestionFor(a.scenarios.front(), a.sets);
   if (!question.ok()) return Fail(question.status());
-  const std::vector<models::AccountRow> rows = models::Account(*question);
+  std::vector<models::AccountRow> rows = models::Account(*question);
+  for (models::AccountRow& row :
+       scenarios::SimulatedRows(a.scenarios.front(), a.sets, *question)) {
+    rows.push_back(std::move(row));
+  }
   std::cout << (a.format == "json"  ? models::AccountJson(*question, rows)
                 : a.format == "csv" ? models::AccountCsv(rows)
                                     : models::AccountText(*question, rows));

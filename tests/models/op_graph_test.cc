@@ -80,6 +80,9 @@ TEST(OpGraph, GraphVizShowsTheOpsOfOneLayer) {
   EXPECT_EQ(dot.find("label=\"a"), std::string::npos);
   EXPECT_NE(dot.find("label=\"b\\ngemm 2x3x4 bf16\""), std::string::npos);
   EXPECT_NE(dot.find("0->1"), std::string::npos);
+  EXPECT_EQ(dot.find("color=red"), std::string::npos);
+  const std::vector<OpId> path = {OpId{1}};
+  EXPECT_NE(ToGraphViz(graph, 1, path).find("color=red"), std::string::npos);
 }
 
 }  // namespace
