@@ -1,22 +1,12 @@
 #include "hardware/gpu.h"
 
-#include <algorithm>
-#include <filesystem>
-#include <system_error>
-
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "hardware/gpu.pb.h"
 #include "hardware/number_fields.h"
-#include "sim/data_path.h"
-#include "sim/spelling.h"
+#include "hardware/preset_files.h"
 #include "sim/text_file.h"
 
 namespace hardware {
 namespace {
-
-constexpr absl::string_view kFolder = "hardware/gpus";
-constexpr absl::string_view kExtension = ".textproto";
 
 constexpr NumberRange kRanges[] = {
     {.field = "multiprocessors", .least = 1},
@@ -63,42 +53,19 @@ GpuSpec SpecOf(const proto::Gpu& gpu, absl::string_view name) {
 }  // namespace
 
 absl::StatusOr<GpuSpec> LoadGpu(absl::string_view gpu) {
-  const bool is_path = absl::EndsWith(gpu, kExtension);
-  const std::vector<std::string> names = GpuNames();
-  if (!is_path && !std::binary_search(names.begin(), names.end(), gpu)) {
-    return absl::NotFoundError(absl::StrCat("no GPU is called \"", gpu, "\"; ",
-                                            sim::Suggest(gpu, names, "GPUs")));
-  }
-  const std::filesystem::path path =
-      is_path ? std::filesystem::path(std::string(gpu))
-              : sim::DataPath(absl::StrCat(kFolder, "/", gpu, kExtension));
   proto::Gpu message;
   const absl::StatusOr<sim::TextFile> file =
-      sim::TextFile::Load(path.string(), &message);
+      LoadPresetFile(kGpus, gpu, &message);
   if (!file.ok()) return file.status();
   if (message.calibration().empty()) {
     return file->Error("calibration",
                        "is missing; name a file of hardware/calibration");
   }
-  if (message.source().empty()) {
-    return file->Error("source", "is missing; cite the datasheet");
-  }
   const absl::Status numbers = CheckNumbers(message, file->At(""), kRanges);
   if (!numbers.ok()) return numbers;
-  return SpecOf(message, path.stem().string());
+  return SpecOf(message, PresetName(gpu));
 }
 
-std::vector<std::string> GpuNames() {
-  std::vector<std::string> names;
-  std::error_code unreadable;  // a folder that is not there has no names
-  for (const auto& entry : std::filesystem::directory_iterator(
-           sim::DataPath(kFolder), unreadable)) {
-    if (entry.path().extension() == std::string(kExtension)) {
-      names.push_back(entry.path().stem().string());
-    }
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
+std::vector<std::string> GpuNames() { return PresetNames(kGpus); }
 
 }  // namespace hardware

@@ -29,6 +29,13 @@ std::vector<std::string> PresetNames(const PresetFolder& folder) {
   return names;
 }
 
+std::string PresetName(absl::string_view name_or_path) {
+  if (!absl::EndsWith(name_or_path, kExtension)) {
+    return std::string(name_or_path);
+  }
+  return std::filesystem::path(std::string(name_or_path)).stem().string();
+}
+
 absl::StatusOr<sim::TextFile> LoadPresetFile(
     const PresetFolder& folder, absl::string_view name,
     google::protobuf::Message* message) {

@@ -24,6 +24,7 @@ struct PresetFolder {
 
 inline constexpr PresetFolder kClusters{"hardware/clusters", "cluster",
                                         "clusters"};
+inline constexpr PresetFolder kGpus{"hardware/gpus", "GPU", "GPUs"};
 inline constexpr PresetFolder kNetworks{"hardware/networks", "network",
                                         "networks"};
 inline constexpr PresetFolder kCalibrations{"hardware/calibration",
@@ -31,6 +32,9 @@ inline constexpr PresetFolder kCalibrations{"hardware/calibration",
 
 // Names of the folder's .textproto files, sorted.
 std::vector<std::string> PresetNames(const PresetFolder& folder);
+
+// "x" of "x" and of "some/folder/x.textproto".
+std::string PresetName(absl::string_view name_or_path);
 
 // Reads the file of that name into `message`. A name that ends in .textproto is
 // a path of its own. Fails on an unknown name, on a file that does not parse
