@@ -19,15 +19,15 @@ namespace {
 constexpr NumberRange kSize[] = {
     {.field = "nodes", .least = 1, .most = 65536},
     {.field = "gpus_per_node", .least = 1, .most = 64},
-    {.field = "host_memory_gb", .above_least = true},
+    {.field = "host_memory_gb", .most = 1e9, .above_least = true},
 };
 
 constexpr NumberRange kNetwork[] = {
     {.field = "nics_per_node", .least = 1, .most = 64},
-    {.field = "nic_gbit_per_s", .above_least = true},
+    {.field = "nic_gbit_per_s", .least = 0.001, .most = 1e6},
     {.field = "nodes_per_leaf", .least = 1},
-    {.field = "oversubscription", .least = 1},
-    {.field = "switch_ns"},
+    {.field = "oversubscription", .least = 1, .most = 1e6},
+    {.field = "switch_ns", .most = 1e6},
 };
 
 // "efa, infiniband, roce".
@@ -36,7 +36,7 @@ std::string NetworkNames() {
 }
 
 constexpr NumberRange kBridge[] = {
-    {.field = "bridge_gb_per_s", .above_least = true},
+    {.field = "bridge_gb_per_s", .least = 0.001, .most = 1e6},
 };
 
 // A cluster message made of a preset and what a scenario changes of it. Each

@@ -1,8 +1,10 @@
 #include "scenarios/field_checks.h"
 
+#include <cmath>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
 #include "scenarios/field.pb.h"
@@ -35,25 +37,35 @@ std::optional<double> NumberOf(const Message& message,
   }
 }
 
+// Whole numbers in full: 1000000, not 1e+06.
+std::string Number(double value) {
+  return value == std::floor(value) && std::abs(value) < 1e15
+             ? absl::StrFormat("%.0f", value)
+             : absl::StrCat(value);
+}
+
 // What is wrong with the value, and what would work; empty if nothing is.
 std::string RangeProblem(const FieldOptions& options, double value) {
-  const double low = options.GetExtension(proto::at_least);
-  const double high = options.GetExtension(proto::at_most);
-  if (options.HasExtension(proto::above) &&
-      !(value > options.GetExtension(proto::above))) {
-    const double bound = options.GetExtension(proto::above);
-    return absl::StrCat(value, " is not above ", bound, "; more than ", bound,
-                        " works");
-  }
+  const bool open = options.HasExtension(proto::above);
   const bool bounded = options.HasExtension(proto::at_most);
+  const double low = open ? options.GetExtension(proto::above)
+                          : options.GetExtension(proto::at_least);
+  const double high = options.GetExtension(proto::at_most);
   const std::string works =
-      bounded ? absl::StrCat("; ", low, " to ", high, " works")
-              : absl::StrCat("; ", low, " or more works");
+      open ? absl::StrCat("; more than ", Number(low),
+                          bounded ? ", at most " + Number(high) + "," : "",
+                          " works")
+      : bounded
+          ? absl::StrCat("; ", Number(low), " to ", Number(high), " works")
+          : absl::StrCat("; ", Number(low), " or more works");
+  if (open && !(value > low)) {
+    return absl::StrCat(Number(value), " is not above ", Number(low), works);
+  }
   if (options.HasExtension(proto::at_least) && value < low) {
-    return absl::StrCat(value, " is below ", low, works);
+    return absl::StrCat(Number(value), " is below ", Number(low), works);
   }
   if (bounded && value > high) {
-    return absl::StrCat(value, " is above ", high, works);
+    return absl::StrCat(Number(value), " is above ", Number(high), works);
   }
   return "";
 }

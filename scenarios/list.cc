@@ -30,15 +30,18 @@ absl::StatusOr<std::string> ListGpus() {
   for (const std::string& name : hardware::GpuNames()) {
     const absl::StatusOr<hardware::GpuSpec> gpu = hardware::LoadGpu(name);
     if (!gpu.ok()) return gpu.status();
-    text += Line(name,
-                 absl::StrFormat(
-                     "%4.0f GB at %4.2f TB/s, %4.0f TFLOP/s bf16, "
-                     "%4.0f fp8, NVLink %3.0f GB/s, %3.0f W",
-                     static_cast<double>(gpu->memory_capacity.count()) / kGiga,
-                     gpu->memory_bandwidth.count() / kTera,
-                     gpu->peak[models::DType::kBf16].count() / kTera,
-                     gpu->peak[models::DType::kFp8].count() / kTera,
-                     gpu->nvlink_bandwidth.count() / kGiga, gpu->power_watts));
+    const double fp8 = gpu->peak[models::DType::kFp8].count() / kTera;
+    const double nvlink = gpu->nvlink_bandwidth.count() / kGiga;
+    text += Line(
+        name, absl::StrFormat(
+                  "%4.0f GB at %4.2f TB/s, %4.0f TFLOP/s bf16, %s, %-16s %3.0f W",
+                  static_cast<double>(gpu->memory_capacity.count()) / kGiga,
+                  gpu->memory_bandwidth.count() / kTera,
+                  gpu->peak[models::DType::kBf16].count() / kTera,
+                  fp8 > 0 ? absl::StrFormat("%4.0f fp8", fp8) : "  no fp8",
+                  nvlink > 0 ? absl::StrFormat("NVLink %3.0f GB/s,", nvlink)
+                             : std::string("no NVLink,"),
+                  gpu->power_watts));
   }
   return text;
 }
@@ -49,10 +52,13 @@ absl::StatusOr<std::string> ListClusters() {
   for (const std::string& name : hardware::ClusterNames()) {
     const absl::StatusOr<hardware::Cluster> c = hardware::LoadCluster(name);
     if (!c.ok()) return c.status();
-    text += Line(
-        name, absl::StrFormat("%d x %s, network %d x %.0f Gb/s",
-                              c->gpus_per_node, c->gpu.name, c->nics_per_node,
-                              c->nic_rate.count() * kBitsInByte / kGiga));
+    const std::string network =
+        c->nics_per_node > 0
+            ? absl::StrFormat("network %d x %.0f Gb/s", c->nics_per_node,
+                              c->nic_rate.count() * kBitsInByte / kGiga)
+            : "no network";
+    text += Line(name, absl::StrFormat("%d x %s, %s", c->gpus_per_node,
+                                       c->gpu.name, network));
   }
   return text;
 }

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "hardware/cluster.h"
 #include "models/load_model.h"
+#include "scenarios/size_checks.h"
 #include "scenarios/training_fields.h"
 
 namespace scenarios {
@@ -120,6 +121,8 @@ absl::StatusOr<Inputs> InputsOf(const ScenarioFile& s) {
   const absl::Status training =
       CheckTraining(s.training, inputs, s.file.At("training"));
   if (!training.ok()) return training;
+  const absl::Status size = CheckSize(inputs, s.file.At("training"));
+  if (!size.ok()) return size;
 
   const absl::Status horizon =
       CheckHorizon(s.scenario.horizon(), s.file.At("horizon"));

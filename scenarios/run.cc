@@ -3,6 +3,9 @@
 #include <set>
 #include <utility>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_format.h"
+
 namespace scenarios {
 namespace {
 
@@ -49,6 +52,34 @@ std::vector<RecordedRank> RecordedOf(const Outcome& outcome) {
   return ranks;
 }
 
+// Stages run one after another at worst, each kernel slowed by what runs beside
+// it: 2^60 ps is 13 days, an eighth of what the clock holds.
+constexpr double kMostSeconds = 0x1p60 * 1e-12;
+
+// Whether the clock holds every operator, and all of them in a row.
+absl::Status CheckClock(const Inputs& inputs,
+                        const hardware::LoweredStep& lowered) {
+  const auto microbatches = static_cast<double>(inputs.training.microbatches());
+  double seconds = 0;
+  for (const hardware::PricedOp& op : lowered.ops) {
+    if (op.time > sim::kLongestTask) {
+      return absl::InvalidArgumentError(absl::StrFormat(
+          "%s: takes %.3g hours at layer %d, and an operator may take %.3g; a "
+          "shorter sequence_length or a smaller micro_batch would do",
+          op.op.name, sim::InSeconds(op.time) / 3600, op.op.layer,
+          sim::InSeconds(sim::kLongestTask) / 3600));
+    }
+    const bool once = op.op.when != models::When::kAlways ||
+                      op.op.phase == models::Phase::kStep;
+    seconds += sim::InSeconds(op.time) * (once ? 1 : microbatches);
+  }
+  if (seconds <= kMostSeconds) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrFormat(
+      "training.global_batch: the step takes up to %.3g days over all stages, "
+      "and %.3g can be simulated; fewer sequences or more GPUs would do",
+      seconds / 86400, kMostSeconds / 86400));
+}
+
 }  // namespace
 
 absl::StatusOr<Outcome> Execute(const Inputs& inputs,
@@ -63,6 +94,8 @@ absl::StatusOr<Outcome> Execute(const Inputs& inputs,
       .memory = {},
       .context = kContextBytes,
       .communicators = {}};
+  const absl::Status clock = CheckClock(inputs, outcome.lowered);
+  if (!clock.ok()) return clock;
   if (outcome.folded) outcome.folding = sim::Fold(outcome.lowered.program);
   absl::StatusOr<sim::Timeline> timeline = sim::Simulate(
       outcome.program(), outcome.folded ? sim::Record::kEveryRank

@@ -4,8 +4,9 @@
 //   Outcome outcome = Execute(*inputs).value();
 //   outcome.timeline.makespan;
 //
-// Only loading can fail on a user's account; Execute fails only if a program
-// deadlocks, which is a fault of a schedule.
+// Execute fails only on a step too long for the simulated clock (an operator of
+// over an hour, or days in all), or if a program deadlocks, which is a fault of
+// a schedule.
 #ifndef SCENARIOS_RUN_H_
 #define SCENARIOS_RUN_H_
 

@@ -166,6 +166,12 @@ class Checks {
   absl::Status Layers() const {
     const Split& s = t_.split;
     const int64_t chunks = s.pipeline * s.virtual_stages;
+    if (chunks > model_.layers + 2) {
+      return Error("parallel.pipeline", s.pipeline, " x virtual_stages ",
+                   s.virtual_stages, " = ", chunks,
+                   " chunks are more than the model's ", model_.layers,
+                   " layers; as many chunks as layers would");
+    }
     if (given_.parallel().placement() == proto::Parallel::COUNT_ENDS &&
         chunks > 1 && (model_.layers + 2) % chunks != 0) {
       return Error("parallel.placement", "pipeline ", s.pipeline,

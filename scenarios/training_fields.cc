@@ -88,12 +88,14 @@ models::Overlap OverlapOf(const proto::Overlap& o) {
           .reshard_after_forward = o.reshard_after_forward()};
 }
 
-// Layers of each chunk; empty where they divide evenly.
+// Layers of each chunk; empty where they divide evenly, and where no count of
+// layers would do, which CheckTraining says.
 std::vector<int64_t> ChunkLayers(const proto::Parallel& p, int64_t layers) {
   if (p.chunk_layers_size() > 0) {
     return {p.chunk_layers().begin(), p.chunk_layers().end()};
   }
   const int64_t chunks = p.pipeline() * p.virtual_stages();
+  if (chunks > layers + 2) return {};
   if (p.placement() == proto::Parallel::COUNT_ENDS && chunks > 1) {
     std::vector<int64_t> counts(static_cast<size_t>(chunks),
                                 (layers + 2) / chunks);

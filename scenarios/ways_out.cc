@@ -95,8 +95,23 @@ constexpr Change kChanges[] = {
     {ZeroThree},          {HalveMicroBatch}, {DoubleTensor}, {DoublePipeline},
 };
 
+// The same with two microbatches for each stage, if it has more: what they fill
+// the full step fills too, and they are simulated sooner.
+Inputs Shortened(Inputs inputs) {
+  TrainingSpec& t = inputs.training;
+  const int64_t passes = std::min(t.microbatches(), 2 * t.split.pipeline);
+  t.global_batch = passes * t.micro_batch * t.split.data;
+  return inputs;
+}
+
+bool Fits(const Inputs& inputs) {
+  const absl::StatusOr<Outcome> outcome = Execute(inputs);
+  return outcome.ok() && Fits(inputs, *outcome);
+}
+
 void Try(const Inputs& inputs, const std::string& change,
          std::vector<WayOut>* ways) {
+  if (!Fits(Shortened(inputs))) return;
   const absl::StatusOr<Outcome> outcome = Execute(inputs);
   if (!outcome.ok() || !Fits(inputs, *outcome)) return;
   sim::Bytes peak;

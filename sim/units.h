@@ -9,6 +9,7 @@
 #include <cmath>
 #include <compare>
 #include <cstdint>
+#include <limits>
 
 namespace sim {
 
@@ -67,9 +68,13 @@ constexpr FlopsPerSecond TeraFlopsPerSecond(double n) {
 }
 
 constexpr Duration Picoseconds(int64_t n) { return Duration(n); }
-// Durations made from fractions round up: work above zero takes time.
+// Durations made from fractions round up: work above zero takes time. What 64
+// bits cannot hold, from 106 days up, is kForever.
+inline constexpr Duration kForever{std::numeric_limits<int64_t>::max()};
 inline Duration Seconds(double n) {
-  return Duration(static_cast<int64_t>(std::ceil(n * 1e12)));
+  const double picoseconds = std::ceil(n * 1e12);
+  return picoseconds < 0x1p63 ? Duration(static_cast<int64_t>(picoseconds))
+                              : kForever;
 }
 inline Duration Milliseconds(double n) { return Seconds(n * 1e-3); }
 inline Duration Microseconds(double n) { return Seconds(n * 1e-6); }

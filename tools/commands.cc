@@ -22,6 +22,7 @@
 #include "scenarios/trace_perfetto.h"
 #include "scenarios/validate.h"
 #include "scenarios/validation_report.h"
+#include "tools/progress.h"
 
 namespace tools {
 namespace {
@@ -77,12 +78,17 @@ struct Run {
 };
 
 absl::StatusOr<Run> RunOne(const std::string& scenario, const Arguments& a) {
+  const Progress progress("simulating " + scenario);
   const absl::StatusOr<scenarios::Inputs> inputs =
       scenarios::Load(scenario, a.sets);
   if (!inputs.ok()) return inputs.status();
   const absl::StatusOr<scenarios::Outcome> outcome = scenarios::Execute(
       *inputs, {.unfold = a.unfold, .memory_curve = !a.trace.empty()});
-  if (!outcome.ok()) return outcome.status();
+  if (!outcome.ok()) {
+    return absl::Status(
+        outcome.status().code(),
+        absl::StrCat(scenario, ": ", outcome.status().message()));
+  }
   const absl::Status files = WriteFiles(a, *inputs, *outcome);
   if (!files.ok()) return files;
   return Run{scenarios::Summarize(*inputs, *outcome),
@@ -138,7 +144,7 @@ int ExplainScenario(const Arguments& a) {
 
 int ValidateTable(const Arguments& a) {
   const unsigned cores = std::thread::hardware_concurrency();
-  std::cerr << "predicting the rows of " << a.table << " …\n";
+  const Progress progress("predicting the rows of " + a.table);
   const absl::StatusOr<std::vector<scenarios::Prediction>> rows =
       scenarios::Validate(a.table, a.by,
                           cores > 0 ? static_cast<int>(cores) : 1);

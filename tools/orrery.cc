@@ -14,9 +14,17 @@ namespace {
 
 using tools::Arguments;
 
+// Of a path or name.
+std::string NotEmpty(const std::string& text) {
+  return text.empty() ? "is empty; give a file or a name" : "";
+}
+
 void TakeScenario(CLI::App& command, Arguments& a, const std::string& name,
-                  const std::string& what, int most) {
-  command.add_option(name, a.scenarios, what)->required()->expected(1, most);
+                  const std::string& what, int least, int most) {
+  command.add_option(name, a.scenarios, what)
+      ->required()
+      ->expected(least, most)
+      ->check(NotEmpty);
   command
       .add_option("--set", a.sets,
                   "replace a field, e.g. training.micro_batch=2")
@@ -34,17 +42,19 @@ constexpr char kScenario[] = "file, or a name of `orrery list scenarios`";
 
 void AddRun(CLI::App& app, Arguments& a, int& code) {
   CLI::App* run = app.add_subcommand("run", "how long a step takes, and why");
-  TakeScenario(*run, a, "SCENARIO", kScenario, 1);
+  TakeScenario(*run, a, "SCENARIO", kScenario, 1, 1);
   TakeFormat(*run, a);
   run->add_flag("--unfold", a.unfold, "simulate every rank, not one of a kind");
   run->add_option("--trace", a.trace,
                   "write a timeline: FILE.pftrace (Perfetto) or FILE.json "
-                  "(as PyTorch's profiler)");
+                  "(as PyTorch's profiler)")
+      ->check(NotEmpty);
   run->add_option("--trace-ranks", a.trace_ranks,
                   "ranks to trace, e.g. 0,8,16; default: one of each class")
       ->delimiter(',');
   run->add_option("--dump-graph", a.graph,
-                  "write the operators of a layer for GraphViz");
+                  "write the operators of a layer for GraphViz")
+      ->check(NotEmpty);
   run->add_option("--layer", a.graph_layer, "of --dump-graph; -1: all")
       ->capture_default_str();
   run->footer("Exit code 3: the plan does not fit in memory.\n\nFigures:\n" +
@@ -55,7 +65,7 @@ void AddRun(CLI::App& app, Arguments& a, int& code) {
 void AddCompare(CLI::App& app, Arguments& a, int& code) {
   CLI::App* compare = app.add_subcommand(
       "compare", "scenarios side by side, what differs first");
-  TakeScenario(*compare, a, "SCENARIO", kScenario, 1000);
+  TakeScenario(*compare, a, "SCENARIO", kScenario, 2, 1000);
   TakeFormat(*compare, a);
   compare->add_flag("--unfold", a.unfold,
                     "simulate every rank, not one of a kind");
@@ -69,7 +79,7 @@ void AddAccount(CLI::App& app, Arguments& a, int& code) {
   TakeScenario(*account, a, "MODEL|SCENARIO",
                "a model of `orrery list models`, a Hugging Face config.json, "
                "or a scenario",
-               1);
+               1, 1);
   TakeFormat(*account, a);
   account->callback([&] { code = tools::AccountFor(a); });
 }
@@ -77,7 +87,7 @@ void AddAccount(CLI::App& app, Arguments& a, int& code) {
 void AddExplain(CLI::App& app, Arguments& a, int& code) {
   CLI::App* explain = app.add_subcommand(
       "explain", "the scenario with every default, its unit and its origin");
-  TakeScenario(*explain, a, "SCENARIO", kScenario, 1);
+  TakeScenario(*explain, a, "SCENARIO", kScenario, 1, 1);
   explain->callback([&] { code = tools::ExplainScenario(a); });
 }
 
@@ -87,12 +97,14 @@ void AddValidate(CLI::App& app, Arguments& a, int& code) {
   validate
       ->add_option("TABLE", a.table,
                    "CSV file; its columns say what was measured")
-      ->required();
+      ->required()
+      ->check(NotEmpty);
   validate
       ->add_option("--by", a.by,
                    "columns whose values make the groups, e.g. gpu,framework")
       ->delimiter(',');
-  validate->add_option("--out", a.out, "write one line per row to this CSV");
+  validate->add_option("--out", a.out, "write one line per row to this CSV")
+      ->check(NotEmpty);
   validate->callback([&] { code = tools::ValidateTable(a); });
 }
 

@@ -87,7 +87,8 @@ TEST(LoadErrors, MissingPartsShowWhatToWrite) {
 TEST(LoadErrors, NumbersOutOfRangeSayTheRange) {
   Expect({
       {With("512", "512 micro_batch: 0"),
-       "a.textproto:4:43: training.micro_batch: 0 is below 1; 1 or more works"},
+       "a.textproto:4:43: training.micro_batch: 0 is below 1; "
+       "1 to 1000000000 works"},
       {With("pipeline: 4", "pipeline: 4 zero: 5"),
        "a.textproto:5:36: training.parallel.zero: 5 is above 3; 0 to 3 works"},
       {With("parallel {", "host { launch_us: 0 } parallel {"),
@@ -228,7 +229,7 @@ TEST(LoadErrors, HorizonAndMeasuredFiguresComeWithTheirCompany) {
        "a.textproto:7:11: horizon.budget_usd: needs the price of a GPU; set "
        "gpu_hour_usd, e.g. 2.5"},
       {good + "horizon { tokens: 0 }",
-       "a.textproto:7:11: horizon.tokens: 0 is not above 0; more than 0 works"},
+       "a.textproto:7:11: horizon.tokens: 0 is below 1; 1 to 1e+18 works"},
       {good + "measured { source: \"x\" }",
        "a.textproto:7:1: measured: needs one figure: step_seconds or "
        "tokens_per_second_per_gpu"},
