@@ -67,7 +67,7 @@ TEST(Cluster, ErrorsSayWhereAndWhatWouldWork) {
             "to 65536");
   EXPECT_EQ(ErrorOf("preset: 'dgx-h100'\noversubscription: 0.5"),
             "a.textproto:2:1: oversubscription: 0.5 is out of range; write a "
-            "number from 1 up");
+            "number from 1 to 1e+06");
   EXPECT_EQ(ErrorOf("preset: 'dgx-h100'\n  gpu: 'h100-sxm'"),
             "a.textproto:2:3: gpu: no GPU is called \"h100-sxm\"; did you mean "
             "\"h100-sxm-80gb\"?");

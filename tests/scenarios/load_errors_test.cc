@@ -93,7 +93,7 @@ TEST(LoadErrors, NumbersOutOfRangeSayTheRange) {
        "a.textproto:5:36: training.parallel.zero: 5 is above 3; 0 to 3 works"},
       {With("parallel {", "host { launch_us: 0 } parallel {"),
        "a.textproto:5:10: training.host.launch_us: 0 is not above 0; more than "
-       "0 works"},
+       "0, at most 10000, works"},
   });
 }
 
