@@ -1,5 +1,6 @@
 #include "scenarios/trace_of_run.h"
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -102,7 +103,12 @@ absl::StatusOr<TraceInputs> TraceOf(const Inputs& inputs,
     }
     return trace;
   }
+  std::set<int64_t> named;
   for (const int64_t number : ranks) {
+    if (!named.insert(number).second) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "--trace-ranks: rank ", number, " is named twice; once would do"));
+    }
     if (number < 0 || number >= trace.world_size) {
       return absl::InvalidArgumentError(
           absl::StrCat("--trace-ranks: there is no rank ", number,

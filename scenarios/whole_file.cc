@@ -31,6 +31,13 @@ absl::Status CannotWrite(const fs::path& path, int error) {
 absl::Status WriteWhole(
     const fs::path& path,
     absl::FunctionRef<bool(io::ZeroCopyOutputStream&)> write) {
+  std::error_code error;
+  const fs::file_status there = fs::status(path, error);
+  if (fs::exists(there) && !fs::is_regular_file(there) &&
+      !fs::is_directory(there)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path.string(), ": is no regular file, and would be replaced by one"));
+  }
   fs::path partial = path;
   partial += ".partial";
   const int file =
@@ -39,7 +46,7 @@ absl::Status WriteWhole(
   io::FileOutputStream stream(file, kFileBuffer);
   const bool written = write(stream);
   const bool closed = stream.Close();
-  std::error_code error;
+  error.clear();
   if (written && closed) {
     fs::rename(partial, path, error);
     if (!error) return absl::OkStatus();

@@ -46,20 +46,35 @@ absl::Status WriteFile(const std::string& path, const std::string& text) {
   return absl::InvalidArgumentError(absl::StrCat(path, ": cannot write"));
 }
 
+// The operators of one layer, or of all for -1, as GraphViz.
+absl::StatusOr<std::string> GraphOf(const Arguments& a,
+                                    const scenarios::Outcome& outcome) {
+  // The first chunk's ops have the first labels.
+  const models::OpGraph& graph = outcome.lowered.stages[0].chunks[0];
+  std::vector<double> seconds;
+  int64_t last = -1;
+  for (size_t op = 0; op < graph.ops.size(); ++op) {
+    const hardware::PricedOp& priced =
+        outcome.lowered.ops[sim::AsId<sim::LabelId>(op)];
+    seconds.push_back(sim::InSeconds(priced.time));
+    last = std::max<int64_t>(last, priced.op.layer);
+  }
+  if (a.graph_layer < -1 || a.graph_layer > last) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--layer: there is no layer ", a.graph_layer,
+        " in the first model chunk; 0 to ", last, " work, or -1 for all"));
+  }
+  return models::ToGraphViz(graph, static_cast<int32_t>(a.graph_layer),
+                            models::CriticalPath(graph, seconds));
+}
+
 // Writes the files that `run` was asked for beside its answer.
 absl::Status WriteFiles(const Arguments& a, const scenarios::Inputs& inputs,
                         const scenarios::Outcome& outcome) {
   if (!a.graph.empty()) {
-    // The first chunk's ops have the first labels.
-    const models::OpGraph& graph = outcome.lowered.stages[0].chunks[0];
-    std::vector<double> seconds;
-    for (size_t op = 0; op < graph.ops.size(); ++op) {
-      seconds.push_back(sim::InSeconds(
-          outcome.lowered.ops[sim::AsId<sim::LabelId>(op)].time));
-    }
-    const absl::Status status = WriteFile(
-        a.graph, models::ToGraphViz(graph, static_cast<int32_t>(a.graph_layer),
-                                    models::CriticalPath(graph, seconds)));
+    const absl::StatusOr<std::string> graph = GraphOf(a, outcome);
+    if (!graph.ok()) return graph.status();
+    const absl::Status status = WriteFile(a.graph, *graph);
     if (!status.ok()) return status;
   }
   if (a.trace.empty()) return absl::OkStatus();
@@ -149,11 +164,10 @@ int ValidateTable(const Arguments& a) {
       scenarios::Validate(a.table, a.by,
                           cores > 0 ? static_cast<int>(cores) : 1);
   if (!rows.ok()) return Fail(rows.status());
-  if (!a.out.empty()) {
-    const absl::Status status = WriteFile(a.out, scenarios::ToCsv(*rows));
-    if (!status.ok()) return Fail(status);
-  }
-  return Answer(scenarios::ToText(*rows));
+  std::cout << scenarios::ToText(*rows);
+  if (a.out.empty()) return kDone;
+  const absl::Status status = WriteFile(a.out, scenarios::ToCsv(*rows));
+  return status.ok() ? kDone : Fail(status);
 }
 
 int ListKind(const Arguments& a) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/match.h"
 #include "scenarios/answer.h"
 #include "sim/spelling.h"
 #include "tools/commands.h"
@@ -17,6 +18,14 @@ using tools::Arguments;
 // Of a path or name.
 std::string NotEmpty(const std::string& text) {
   return text.empty() ? "is empty; give a file or a name" : "";
+}
+
+// Of a trace: its format is its name's.
+std::string TraceName(const std::string& name) {
+  for (const char* end : {".pftrace", ".json", ".json.gz"}) {
+    if (absl::EndsWith(name, end)) return "";
+  }
+  return name + " is of no known format; name it .pftrace, .json or .json.gz";
 }
 
 void TakeScenario(CLI::App& command, Arguments& a, const std::string& name,
@@ -45,18 +54,21 @@ void AddRun(CLI::App& app, Arguments& a, int& code) {
   TakeScenario(*run, a, "SCENARIO", kScenario, 1, 1);
   TakeFormat(*run, a);
   run->add_flag("--unfold", a.unfold, "simulate every rank, not one of a kind");
-  run->add_option("--trace", a.trace,
-                  "write a timeline: FILE.pftrace (Perfetto) or FILE.json "
-                  "(as PyTorch's profiler)")
-      ->check(NotEmpty);
+  CLI::Option* trace =
+      run->add_option("--trace", a.trace,
+                      "write a timeline: FILE.pftrace (Perfetto) or FILE.json "
+                      "(as PyTorch's profiler)");
+  trace->check(TraceName);
   run->add_option("--trace-ranks", a.trace_ranks,
                   "ranks to trace, e.g. 0,8,16; default: one of each class")
-      ->delimiter(',');
-  run->add_option("--dump-graph", a.graph,
-                  "write the operators of a layer for GraphViz")
-      ->check(NotEmpty);
+      ->delimiter(',')
+      ->needs(trace);
+  CLI::Option* graph = run->add_option(
+      "--dump-graph", a.graph, "write the operators of a layer for GraphViz");
+  graph->check(NotEmpty);
   run->add_option("--layer", a.graph_layer, "of --dump-graph; -1: all")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->needs(graph);
   run->footer("Exit code 3: the plan does not fit in memory.\n\nFigures:\n" +
               scenarios::FigureMeanings());
   run->callback([&] { code = tools::RunScenario(a); });
@@ -153,6 +165,10 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? tools::kDone : tools::kBadUsage;
+  }
+  if (!std::cout.flush()) {
+    std::cerr << "the answer cannot be written to standard output\n";
+    return tools::kBadInput;
   }
   return code;
 }

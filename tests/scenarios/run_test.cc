@@ -153,6 +153,9 @@ TEST(TraceOf, ShowsOneRankAClassUnlessAsked) {
   const std::vector<int64_t> beyond = {4};
   EXPECT_EQ(TraceOf(inputs, outcome, beyond).status().message(),
             "--trace-ranks: there is no rank 4; the run has ranks 0 to 3");
+  const std::vector<int64_t> twice = {1, 1};
+  EXPECT_EQ(TraceOf(inputs, outcome, twice).status().message(),
+            "--trace-ranks: rank 1 is named twice; once would do");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <google/protobuf/io/gzip_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -48,6 +49,16 @@ TEST(WriteWhole, AFailureLeavesWhatWasThereAndNothingElse) {
             folder.string() + ": cannot write: Is a directory");
   EXPECT_EQ(BytesOf(folder / "inside"), "still here");
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.parent_path()), {}), 1);
+}
+
+TEST(WriteWhole, DevicesAndPipesStay) {
+  const fs::path pipe = Scratch("pipe");
+  fs::remove(pipe);
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_EQ(
+      WriteWhole(pipe, WriteHello).message(),
+      pipe.string() + ": is no regular file, and would be replaced by one");
+  EXPECT_TRUE(fs::is_fifo(pipe));
 }
 
 TEST(WriteWhole, AFullDiskIsAFailure) {

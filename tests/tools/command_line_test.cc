@@ -62,6 +62,44 @@ TEST(CommandLine, BadUsageIsExitCode2) {
   EXPECT_EQ(ran.err, "there is no command \"rum\"; did you mean \"run\"?\n");
 }
 
+TEST(CommandLine, FlagsSayWhatTheyTake) {
+  const auto first_line = [](const std::string& arguments) {
+    const Ran ran = Orrery(arguments);
+    EXPECT_EQ(ran.code, 2) << arguments;
+    EXPECT_EQ(ran.out, "");
+    return ran.err.substr(0, ran.err.find('\n'));
+  };
+  EXPECT_EQ(first_line("run gpt2-1xa100 --trace step.txt"),
+            "--trace: step.txt is of no known format; name it .pftrace, .json "
+            "or .json.gz");
+  EXPECT_EQ(first_line("run gpt2-1xa100 --trace-ranks 0"),
+            "--trace-ranks requires --trace");
+  EXPECT_EQ(first_line("run gpt2-1xa100 --layer 3"),
+            "--layer requires --dump-graph");
+  EXPECT_EQ(first_line("run ''"), "SCENARIO: is empty; give a file or a name");
+  EXPECT_EQ(first_line("compare gpt2-1xa100"),
+            "SCENARIO: At least 2 required but received 1");
+}
+
+TEST(CommandLine, ALayerThatIsNotThereIsRefused) {
+  const Ran ran = Orrery(absl::StrCat("run gpt2-1xa100 --dump-graph ",
+                                      testing::TempDir(), "g.dot --layer 12"));
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_EQ(ran.err,
+            "--layer: there is no layer 12 in the first model chunk; 0 to 11 "
+            "work, or -1 for all\n");
+}
+
+TEST(CommandLine, AnAnswerThatCannotBeWrittenIsAFailure) {
+  if (!std::filesystem::exists("/dev/full")) {
+    GTEST_SKIP() << "there is no /dev/full";
+  }
+  const int status = std::system(
+      absl::StrCat(ORRERY_PROGRAM, " list schedules >/dev/full 2>/dev/null")
+          .c_str());
+  EXPECT_EQ(WEXITSTATUS(status), 1);
+}
+
 TEST(CommandLine, APlanThatDoesNotFitIsExitCode3AndStillAnAnswer) {
   const Ran ran = Orrery("run gpt2-1xa100 --set training.micro_batch=480");
   EXPECT_EQ(ran.code, 3);
