@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -194,13 +195,16 @@ absl::StatusOr<ModelSpec> ResolveModel(const Model& model,
         .Error(absl::StrCat("cannot change \"", base->name(),
                             "\", which is a linear stack"));
   }
+  const bool based = model.has_preset() || model.has_hf_config();
+  std::optional<ModelSpec> before;
+  if (based) before = ModelSpecOf(*base);
   Merge(model.transformer(), *base->mutable_transformer());
   const absl::Status checked =
       CheckAt(base->transformer(), field.At("transformer"));
   if (!checked.ok()) return checked;
-  const bool changed = model.has_preset() || model.has_hf_config();
-  return ModelSpecOf(base->transformer(),
-                     absl::StrCat(base->name(), changed ? ", changed" : ""));
+  ModelSpec spec = ModelSpecOf(base->transformer(), base->name());
+  if (before && spec != *before) spec.name += ", changed";
+  return spec;
 }
 
 }  // namespace models

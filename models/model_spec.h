@@ -28,6 +28,7 @@ struct LatentAttention {
   int64_t qk_nope_head_dim = 0;
   int64_t qk_rope_head_dim = 0;
   int64_t v_head_dim = 0;
+  bool operator==(const LatentAttention&) const = default;
 };
 
 struct Experts {
@@ -38,6 +39,7 @@ struct Experts {
   bool shared_gate = false;       // sigmoid gate on the shared expert (Qwen2)
   bool router_bias = false;       // correction bias per expert (DeepSeek-V3)
   std::vector<bool> in_layer;     // which layers are MoE; the rest are dense
+  bool operator==(const Experts&) const = default;
 };
 
 struct ModelSpec {
@@ -79,6 +81,7 @@ struct ModelSpec {
   bool IsExpertLayer(int64_t layer) const {
     return experts && experts->in_layer[static_cast<size_t>(layer)];
   }
+  bool operator==(const ModelSpec&) const = default;
 };
 
 }  // namespace models

@@ -42,7 +42,8 @@ Positions PositionsOf(const Transformer& t) {
 
 // REQUIRES: CheckFields passed.
 std::vector<bool> WindowInLayer(const Transformer& t) {
-  if (!t.has_full_attention_every() && t.full_attention_layers().empty()) {
+  if (t.sliding_window() == 0 ||
+      (t.full_attention_every() == 0 && t.full_attention_layers().empty())) {
     return {};
   }
   std::vector<bool> window(static_cast<size_t>(t.layers()), true);

@@ -146,6 +146,13 @@ TEST(ResolveModel, ChangesSingleFieldsOfAPreset) {
   EXPECT_EQ(model.name, "llama3-70b, changed");
 }
 
+TEST(ResolveModel, RestatingAFieldChangesNothing) {
+  EXPECT_EQ(Resolved("preset: \"llama3-70b\""
+                     " transformer { layers: 80 head_dim: 128"
+                     " qk_norm: false full_attention_every: 0 }"),
+            Resolved("preset: \"llama3-70b\""));
+}
+
 TEST(ResolveModel, TakesAShapeSpelledOut) {
   const ModelSpec model = Resolved(
       "transformer { layers: 4 hidden: 64 heads: 4 vocab: 100"

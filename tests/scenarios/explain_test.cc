@@ -62,17 +62,14 @@ TEST(Explain, AnInheritedFieldNamesTheIncludedFile) {
             "scenarios/library/llama3-8b-8xh100-fsdp2.textproto:11");
 }
 
-// What was printed, loaded as a file of its own, asks the same question; only
-// the model is called "changed", for its fields are spelled out.
+// What was printed, loaded as a file of its own, asks the same question.
 TEST(Explain, PrintsAScenarioWithTheSameAnswer) {
   for (const std::string name :
        {"llama3-8b-8xh100-fsdp2", "gpt2-xl-8xa100", "linear-stack-1xa100",
         "llama2-7b-128xa100-hsdp", "llama2-13b-gpipe-4xa100"}) {
     const auto answer = [](const absl::StatusOr<ScenarioFile>& file) {
       const Inputs inputs = InputsOf(file.value()).value();
-      Report report = Summarize(inputs, Execute(inputs).value());
-      report.clear_model();
-      return ToText(report);
+      return ToText(Summarize(inputs, Execute(inputs).value()));
     };
     EXPECT_EQ(answer(ParseScenario("explained.textproto", Explained(name))),
               answer(ReadScenario(name)))
