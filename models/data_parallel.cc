@@ -7,16 +7,24 @@ namespace models {
 int64_t ShardRanks(const Split& split) {
   if (split.zero == 0) return 1;
   const int64_t all = split.data * split.context;
-  return split.zero == 3 && split.shard_group > 0 ? split.shard_group : all;
+  return split.shard_group > 0 ? split.shard_group : all;
 }
 
 DataParallel::DataParallel(const TrainingSpec& training, const RankShape& shape,
                            OpGraphBuilder* builder)
     : training_(training),
       b_(*builder),
-      weights_(training.fp8_param_gather ? DType::kFp8 : shape.activation),
+      weights_(training.precision == Precision::kFp8 &&
+                       training.fp8_param_gather
+                   ? DType::kFp8
+                   : shape.activation),
       gradients_(training.fp32_grad_reduce ? DType::kFp32 : shape.activation),
-      shards_(ShardRanks(training.split)) {}
+      shards_(ShardRanks(training.split)),
+      unit_parameters_(shape.layer_parameters) {}
+
+Axis DataParallel::shard_axis() const {
+  return sharded_weights() || shards_ < replicas() ? Axis::kShard : Axis::kData;
+}
 
 int64_t DataParallel::replicas() const {
   return training_.split.data * training_.split.context;
@@ -33,14 +41,17 @@ TensorId DataParallel::GatherUnit(int64_t parameters, TensorId after) {
                 {after}, bytes, Holder::kGatheredWeights);
 }
 
+// zero 1, 2: each rank updates its share of the weights.
+bool DataParallel::GathersUpdated() const {
+  return training_.split.zero > 0 && !sharded_weights() && shards_ > 1;
+}
+
 TensorId DataParallel::GatherUpdated(int64_t parameters) {
-  const int zero = training_.split.zero;
-  if (zero == 0 || zero == 3 || replicas() == 1 ||
-      !training_.overlap.param_gather) {
+  if (parameters == 0 || !GathersUpdated() || !training_.overlap.param_gather) {
     return kNoTensor;
   }
   return b_.Add({.work = Collective{.kind = CollectiveKind::kAllGather,
-                                    .axis = Axis::kData,
+                                    .axis = shard_axis(),
                                     .bytes = BytesOf(weights_, parameters),
                                     .dtype = weights_},
                  .name = "gather updated weights",
@@ -69,22 +80,23 @@ void DataParallel::Flush() {
 }
 
 void DataParallel::ReduceBucket(When when) {
-  const bool shard = sharded_weights();
-  const sim::Bytes bytes = BytesOf(gradients_, bucket_parameters_);
+  const bool scatter = training_.split.zero > 0;
   TensorId reduced = kNoTensor;
-  if (!shard || shards_ > 1) {
-    reduced =
-        b_.Add({.work = Collective{.kind = training_.split.zero == 0
-                                               ? CollectiveKind::kAllReduce
-                                               : CollectiveKind::kReduceScatter,
-                                   .axis = shard ? Axis::kShard : Axis::kData,
-                                   .bytes = bytes,
-                                   .dtype = gradients_},
-                .name = "reduce gradients",
-                .when = when},
-               bucket_);
+  if (!scatter || shards_ > 1) {
+    reduced = b_.Add(
+        {.work = Collective{.kind = scatter ? CollectiveKind::kReduceScatter
+                                            : CollectiveKind::kAllReduce,
+                            .axis = scatter ? shard_axis() : Axis::kData,
+                            .bytes = BytesOf(gradients_, bucket_parameters_),
+                            .dtype = gradients_},
+         .name = "reduce gradients",
+         .when = when},
+        bucket_);
   }
-  if (shard && replicas() > shards_) {
+  if (scatter && replicas() > shards_) {
+    // Without a scatter before it, it is the one that needs the gradients.
+    std::vector<TensorId> reads = {reduced};
+    if (reduced == kNoTensor) reads = bucket_;
     b_.Add({.work = Collective{.kind = CollectiveKind::kAllReduce,
                                .axis = Axis::kReplicate,
                                .bytes = BytesOf(gradients_,
@@ -92,33 +104,31 @@ void DataParallel::ReduceBucket(When when) {
                                .dtype = gradients_},
             .name = "reduce shards",
             .when = when},
-           {reduced});
+           reads);
   }
   bucket_parameters_ = 0;
   bucket_.clear();
 }
 
+// In buckets as under the backward pass, which close after whole layers.
 void DataParallel::ReduceAfterBackward(int64_t parameters) {
   if (replicas() == 1 || training_.overlap.grad_reduce ||
       training_.split.zero >= 2) {
     return;
   }
+  const int64_t bucket =
+      std::max(training_.overlap.bucket_parameters, unit_parameters_);
   while (parameters > 0) {
-    bucket_parameters_ =
-        std::min(parameters, training_.overlap.bucket_parameters);
+    bucket_parameters_ = std::min(parameters, bucket);
     parameters -= bucket_parameters_;
     ReduceBucket(When::kAlways);
   }
 }
 
 void DataParallel::GatherAfterStep(int64_t parameters) {
-  const int zero = training_.split.zero;
-  if (zero == 0 || zero == 3 || replicas() == 1 ||
-      training_.overlap.param_gather) {
-    return;
-  }
+  if (!GathersUpdated() || training_.overlap.param_gather) return;
   b_.Add({.work = Collective{.kind = CollectiveKind::kAllGather,
-                             .axis = Axis::kData,
+                             .axis = shard_axis(),
                              .bytes = BytesOf(weights_, parameters),
                              .dtype = weights_},
           .name = "gather updated weights"},

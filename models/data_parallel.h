@@ -4,9 +4,11 @@
 //   zero 0  all-reduce of gradient buckets, last microbatch
 //   zero 1  reduce-scatter of buckets, last microbatch; all-gather of weights
 //   zero 2  reduce-scatter of buckets, every microbatch; all-gather of weights
-//   zero 3  all-gather of each layer before use, reduce-scatter after; with a
-//           shard group smaller than all replicas (HSDP) the shards are then
-//           all-reduced over the groups
+//   zero 3  all-gather of each layer before use, reduce-scatter after
+//
+// With a shard group smaller than all replicas (HSDP; Megatron's
+// --num-distributed-optimizer-instances) all of it happens within the group,
+// and the scattered gradients are then all-reduced over the groups.
 //
 // Rajbhandari et al. 2020 (ZeRO); Zhao et al. 2023 (FSDP).
 #ifndef MODELS_DATA_PARALLEL_H_
@@ -30,30 +32,35 @@ class DataParallel {
   // result in the unit's products. zero < 3: kNoTensor.
   TensorId GatherUnit(int64_t parameters, TensorId after);
   // zero 1, 2 with overlapped gathering: the updated weights of a unit arrive
-  // under the first forward. Else kNoTensor.
+  // under the first forward. Read the result in the unit's products. Else
+  // kNoTensor.
   TensorId GatherUpdated(int64_t parameters);
 
   // `gradients` of a unit are complete; reduces them when the bucket is full.
   void Reduce(int64_t parameters, std::span<const TensorId> gradients);
   // Reduces what is left in the bucket.
   void Flush();
-  // Reduces `parameters` in one go after the backward pass, where reduction is
-  // not overlapped; gathers updated weights where that is not overlapped.
+  // Reduces `parameters` after the backward pass, where reduction is not
+  // overlapped; gathers updated weights where that is not overlapped.
   void ReduceAfterBackward(int64_t parameters);
   void GatherAfterStep(int64_t parameters);
 
   bool sharded_weights() const { return training_.split.zero == 3; }
-  // Ranks over which optimizer state, gradients or weights are divided.
+  // Ranks over which optimizer state, gradients or weights are divided, and the
+  // axis on which they meet.
   int64_t shards() const { return shards_; }
+  Axis shard_axis() const;
 
  private:
   void ReduceBucket(When when);
+  bool GathersUpdated() const;
   int64_t replicas() const;
 
   const TrainingSpec& training_;
   OpGraphBuilder& b_;
   DType weights_, gradients_;
   int64_t shards_;
+  int64_t unit_parameters_;  // of a layer; buckets hold whole ones
   int64_t bucket_parameters_ = 0;
   std::vector<TensorId> bucket_;
 };
@@ -61,7 +68,8 @@ class DataParallel {
 // Bytes of one rank that live through the whole step, by holder.
 sim::Bytes ResidentBytes(const TrainingSpec& training, int64_t parameters,
                          Holder holder);
-// Ranks over which ZeRO divides: all replicas (data · context), or the group.
+// Ranks over which ZeRO divides: all replicas (data · context), or the group;
+// one without ZeRO.
 int64_t ShardRanks(const Split& split);
 
 }  // namespace models

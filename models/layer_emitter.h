@@ -69,7 +69,7 @@ class LayerEmitter {
                     TensorId weights);
 
   // The two ends (vocabulary_layer.cc).
-  TensorId EmbeddingForward();
+  TensorId EmbeddingForward(TensorId weights);
   void EmbeddingBackward(TensorId gradient);
   struct HeadTensors {
     TensorId input = kNoTensor, norm = kNoTensor, logits = kNoTensor,
@@ -102,7 +102,7 @@ class LayerEmitter {
   TensorId Gather(TensorId input, int64_t columns);
   TensorId Reduce(TensorId partial, int64_t columns);
   void KeepGradient(int64_t parameters);
-  void WeightGradient(const Linear& linear, TensorId input, TensorId gradient);
+  OpId WeightGradient(const Linear& linear, TensorId input, TensorId gradient);
   TensorId Quantise(absl::string_view name, int64_t elements, TensorId tensor);
   Gemm Shape(const Linear& linear, int64_t columns, int64_t depth) const;
   int64_t Pieces() const;

@@ -6,6 +6,7 @@
 //
 // [gather] and [reduce] are an all-gather and a reduce-scatter along the
 // sequence under sequence parallelism; without it, nothing and an all-reduce.
+#include "models/data_parallel.h"
 #include "models/layer_emitter.h"
 
 namespace models {
@@ -160,9 +161,9 @@ TensorId LayerEmitter::ColumnBackward(const Linear& linear, TensorId input,
   const TensorId sum =
       MultiplyThenReduce(Shape(linear, linear.in, linear.out), gradient,
                          weights, linear.data_gradient);
-  WeightGradient(linear, gathered, gradient);
+  const OpId product = WeightGradient(linear, gathered, gradient);
   if (!training_.overlap.tensor_backward && training_.split.tensor > 1) {
-    b_.Order(b_.writer(sum), b_.writer(gradients_.back()));
+    b_.Order(b_.writer(sum), product);
   }
   return sum;
 }
@@ -183,14 +184,17 @@ TensorId LayerEmitter::RowBackward(const Linear& linear, TensorId input,
 void LayerEmitter::KeepGradient(int64_t parameters) {
   const DType type =
       training_.fp32_gradients ? DType::kFp32 : shape_.activation;
-  gradients_.push_back(b_.Also(
-      training_.split.zero >= 2 ? BytesOf(type, parameters) : sim::Bytes(0),
-      Holder::kGradients, "gradient"));
+  const bool sharded =
+      training_.split.zero >= 2 && ShardRanks(training_.split) > 1;
+  gradients_.push_back(
+      b_.Also(sharded ? BytesOf(type, parameters) : sim::Bytes(0),
+              Holder::kGradients, "gradient"));
 }
 
 // dW = x^T dy, summed into the gradient buffer over microbatches: by the
-// product itself, or in another kernel that reads the 16-bit product.
-void LayerEmitter::WeightGradient(const Linear& linear, TensorId input,
+// product itself, or in another kernel that reads the 16-bit product. Returns
+// the product's op.
+OpId LayerEmitter::WeightGradient(const Linear& linear, TensorId input,
                                   TensorId gradient) {
   const DType kept =
       training_.fp32_gradients ? DType::kFp32 : shape_.activation;
@@ -209,6 +213,7 @@ void LayerEmitter::WeightGradient(const Linear& linear, TensorId input,
       apart ? BytesOf(shape_.activation, parameters) : sim::Bytes(0);
   const TensorId fresh = b_.Add({.work = gemm, .name = linear.weight_gradient},
                                 {input, gradient}, product);
+  const OpId multiplied = b_.last();
   if (apart) {
     const sim::Bytes sum = BytesOf(kept, parameters);
     b_.Add(
@@ -227,6 +232,7 @@ void LayerEmitter::WeightGradient(const Linear& linear, TensorId input,
               Holder::kWorkspace);
     KeepGradient(linear.out);
   }
+  return multiplied;
 }
 
 }  // namespace models

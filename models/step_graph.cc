@@ -116,8 +116,7 @@ class StepEmitter {
     const Split& split = training_.split;
     TensorId summed = norm;
     if (data_.shards() > 1) {
-      summed = b_.Add({.work = Collective{.axis = split.zero == 3 ? Axis::kShard
-                                                                  : Axis::kData,
+      summed = b_.Add({.work = Collective{.axis = data_.shard_axis(),
                                           .bytes = sim::Bytes(4),
                                           .dtype = DType::kFp32},
                        .name = "sum gradient norm"},

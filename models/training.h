@@ -58,7 +58,7 @@ struct Split {
   // 0: every rank holds everything; 1: optimizer state sharded over data ranks;
   // 2: and gradients; 3: and weights (FSDP FULL_SHARD).
   int zero = 0;
-  int64_t shard_group = 0;  // zero 3: ranks sharing one copy (HSDP); 0: all
+  int64_t shard_group = 0;  // zero > 0: ranks sharing one copy (HSDP); 0: all
 
   int64_t ranks() const { return tensor * context * pipeline * data; }
 };

@@ -35,9 +35,17 @@ class ChunkEmitter {
  private:
   const RankShape& shape() const { return layers_.shape(); }
 
+  // Of the ends of the model that this chunk has. A tied table counts at the
+  // embedding where both are here.
   int64_t RootParameters() const {
     return shape().ParametersOf(chunk_) -
            chunk_.layers * shape().layer_parameters;
+  }
+  int64_t EmbeddingParameters() const {
+    return chunk_.embedding ? shape().embedding_parameters : 0;
+  }
+  int64_t HeadParameters() const {
+    return RootParameters() - EmbeddingParameters();
   }
 
   TensorId Message(Axis axis, absl::string_view name, TensorId sent,
@@ -83,11 +91,10 @@ class ChunkEmitter {
   }
 
   void Forward() {
-    TensorId root = kNoTensor;
-    if (RootParameters() > 0 && data_.sharded_weights()) {
-      root = data_.GatherUnit(RootParameters(), kNoTensor);
+    const bool sharded = data_.sharded_weights();
+    if (sharded && RootParameters() > 0) {
+      root_ = data_.GatherUnit(RootParameters(), kNoTensor);
     }
-    root_ = root;
     TensorId x = kNoTensor;
     if (!chunk_.embedding) {
       x = Message(Axis::kForwardIn, "receive activations", kNoTensor,
@@ -95,13 +102,14 @@ class ChunkEmitter {
     } else if (model_.linear_stack) {
       x = b_.Input();
     } else {
-      x = layers_.EmbeddingForward();
+      x = layers_.EmbeddingForward(
+          sharded ? root_ : data_.GatherUpdated(EmbeddingParameters()));
     }
     std::vector<size_t> order(kept_.size());
     for (size_t i = 0; i < order.size(); ++i) order[i] = i;
     size_t gathered = 0;
     for (const size_t i : order) {
-      if (data_.sharded_weights()) {
+      if (sharded) {
         Prefetch(order, i, &gathered);
       } else {
         weights_[i] = data_.GatherUpdated(shape().layer_parameters);
@@ -116,6 +124,7 @@ class ChunkEmitter {
     if (!chunk_.head) {
       Message(Axis::kForwardOut, "send activations", x, Holder::kWorkspace);
     } else {
+      if (!sharded) root_ = data_.GatherUpdated(HeadParameters());
       head_ = layers_.HeadForward(x, root_);
     }
   }
@@ -143,11 +152,8 @@ class ChunkEmitter {
       root_gradients_ = layers_.TakeGradients();  // one unit with the embedding
     } else if (chunk_.head) {
       // A tied table's gradient is complete only after the embedding's pass.
-      const int64_t head =
-          RootParameters() -
-          (chunk_.embedding ? shape().embedding_parameters : 0);
-      data_.Reduce(head, layers_.TakeGradients());
-      root_left -= head;
+      data_.Reduce(HeadParameters(), layers_.TakeGradients());
+      root_left -= HeadParameters();
     }
     BackwardLayers(&gradient);
     if (!chunk_.embedding) {

@@ -20,7 +20,7 @@ Linear Head(const ModelSpec& model, const RankShape& shape) {
 
 }  // namespace
 
-TensorId LayerEmitter::EmbeddingForward() {
+TensorId LayerEmitter::EmbeddingForward(TensorId weights) {
   const int64_t elements = shape_.tokens * model_.hidden;
   const bool learned = model_.positions == Positions::kLearned;
   const TensorId rows = b_.Add(
@@ -31,7 +31,7 @@ TensorId LayerEmitter::EmbeddingForward() {
            .flops = sim::Flops(learned ? static_cast<double>(elements) : 0),
            .kernels = learned ? 3 : 1}),
        .name = "embedding"},
-      {}, Words(elements), Holder::kActivations);
+      {weights}, Words(elements), Holder::kActivations);
   TensorId x = Reduce(rows, model_.hidden);
   if (model_.embedding_norm) {
     x = NormForward("embedding norm", x, Holder::kActivations);

@@ -229,7 +229,7 @@ std::string DescribeSplit(const models::Split& split) {
   }
   parts.push_back(absl::StrCat("dp ", split.data));
   if (split.zero > 0) parts.push_back(absl::StrCat("zero ", split.zero));
-  if (split.zero == 3 && split.shard_group > 0) {
+  if (split.zero > 0 && split.shard_group > 0) {
     parts.push_back(absl::StrCat("shards of ", split.shard_group));
   }
   return absl::StrJoin(parts, " · ");

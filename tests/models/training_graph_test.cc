@@ -225,6 +225,101 @@ TEST(TrainingGraph, FsdpGathersEveryWeightForwardAndEveryLayerBackward) {
   EXPECT_EQ(gathered(), 2 * all);
 }
 
+TEST(TrainingGraph, ShardGroupsScatterWithinAndSumAcross) {
+  const ModelSpec m = SmallLlama();
+  for (const int zero : {1, 2, 3}) {
+    TrainingSpec t =
+        Training(1024, {.data = 8, .zero = zero, .shard_group = 4});
+    const Chunk chunk{0, m.layers, true, true};
+    const int64_t parameters = RankShape(m, t).ParametersOf(chunk);
+    const OpGraph graph = BuildChunk(m, t, chunk);
+    // FP32 sums: four bytes a parameter scattered over the 4 of a group, then a
+    // quarter of them summed over the 2 groups.
+    EXPECT_EQ(Communicated(graph, CollectiveKind::kReduceScatter, Axis::kShard),
+              4 * parameters);
+    EXPECT_EQ(Communicated(graph, CollectiveKind::kAllReduce, Axis::kReplicate),
+              parameters);
+    // 12 bytes of master weights and moments for a quarter of the parameters.
+    EXPECT_EQ(ResidentBytes(t, 8000, Holder::kOptimizerState),
+              sim::Bytes(12 * 2000));
+  }
+}
+
+TEST(TrainingGraph, OverlappedGatheringBringsEveryUpdatedWeightOnce) {
+  for (const ModelSpec& m : {SmallLlama(), SmallGpt()}) {
+    TrainingSpec t = Training(1024, {.data = 4, .zero = 1});
+    t.overlap.param_gather = true;
+    const Chunk chunk{0, m.layers, true, true};
+    EXPECT_EQ(Communicated(BuildChunk(m, t, chunk), CollectiveKind::kAllGather,
+                           Axis::kData),
+              2 * RankShape(m, t).ParametersOf(chunk))
+        << m.name;
+  }
+}
+
+TEST(TrainingGraph, OnlyFp8TrainingGathersWeightsAsFp8) {
+  const ModelSpec m = SmallLlama();
+  TrainingSpec t = Training(1024, {.data = 4, .zero = 3});
+  t.overlap.reshard_after_forward = false;
+  t.fp8_param_gather = true;
+  const Chunk chunk{0, m.layers, true, true};
+  const auto gathered = [&] {
+    return Communicated(BuildChunk(m, t, chunk), CollectiveKind::kAllGather,
+                        Axis::kShard);
+  };
+  const int64_t parameters = RankShape(m, t).ParametersOf(chunk);
+  EXPECT_EQ(gathered(), 2 * parameters);
+  t.precision = Precision::kFp8;
+  EXPECT_EQ(gathered(), parameters);
+}
+
+TEST(TrainingGraph, LateBucketsHoldWholeLayers) {
+  const ModelSpec m = SmallLlama();
+  TrainingSpec t = Training(1024, {.data = 4});
+  t.overlap.grad_reduce = false;
+  t.overlap.bucket_parameters = 1;
+  const Chunk chunk{0, m.layers, true, true};
+  const OpGraph step = BuildStep(m, t, {&chunk, 1});
+  int64_t reductions = 0;
+  for (const Op& op : step.ops) {
+    const Collective* c = op.collective();
+    reductions += c != nullptr && c->axis == Axis::kData ? 1 : 0;
+  }
+  // Two tables of 32,000 · 1,024 = 32.8 M, four layers of 2·1024² + 2·1024·256
+  // + 3·1024·2816 + 2·1024 = 11.3 M and a norm: 110.6 M in 10 layers' worth.
+  EXPECT_EQ(reductions, 10);
+}
+
+bool Needs(const OpGraph& graph, size_t row, absl::string_view name) {
+  for (const OpId need : graph.needs[sim::AsId<OpId>(row)]) {
+    if (graph.ops[need].name == name) return true;
+  }
+  return false;
+}
+
+TEST(TrainingGraph, WeightGradientsWaitForTheSumOnlyWithoutOverlap) {
+  const ModelSpec m = SmallGpt();  // biases: more gradients than products
+  for (const bool overlap : {false, true}) {
+    TrainingSpec t = Training(1024, {.tensor = 4});
+    t.overlap.tensor_backward = overlap;
+    const OpGraph graph = Whole(m, t);
+    for (size_t row = 0; row < graph.ops.size(); ++row) {
+      const absl::string_view name = graph.ops[sim::AsId<OpId>(row)].name;
+      if (name != "qkv wgrad" && name != "mlp up wgrad") continue;
+      EXPECT_EQ(Needs(graph, row, "tp all-reduce"), !overlap) << name;
+    }
+  }
+}
+
+TEST(TrainingGraph, ShardedEmbeddingsWaitForTheirTable) {
+  const OpGraph graph =
+      Whole(SmallLlama(), Training(1024, {.data = 4, .zero = 3}));
+  for (size_t row = 0; row < graph.ops.size(); ++row) {
+    if (graph.ops[sim::AsId<OpId>(row)].name != "embedding") continue;
+    EXPECT_TRUE(Needs(graph, row, "gather weights"));
+  }
+}
+
 // Bytes that the forward pass leaves for the backward pass, by holder.
 int64_t KeptBytes(const OpGraph& graph, Holder holder) {
   std::map<TensorId, int64_t> live;
