@@ -32,12 +32,22 @@ Tiles TilesOf(const models::Attention& a, const AttentionLaw& law) {
   const int64_t height = rows <= kBlock / 2 ? kBlock / 2 : kBlock;
   const double keys = CeilDiv(a.keys, kBlock);
   const double queries = CeilDiv(a.queries, kBlock);
-  const double past = std::max(0.0, keys - queries);
-  return {.count = static_cast<double>(a.batch * a.heads / sharing) *
-                   CeilDiv(rows, height),
-          .height = static_cast<double>(height),
-          .longest = a.causal ? past + queries : keys,
-          .mean = a.causal ? past + (queries + 1) / 2 : keys};
+  Tiles tiles{.count = static_cast<double>(a.batch * a.heads / sharing) *
+                       CeilDiv(rows, height),
+              .height = static_cast<double>(height),
+              .longest = keys,
+              .mean = keys};
+  if (!a.causal) return tiles;
+  // The first tile passes over `first` blocks, each one after it over one more;
+  // with a window, until the blocks that hold its keys are all there are.
+  const double first = std::max(0.0, keys - queries) + 1;
+  const double last = first + queries - 1;
+  const double most =
+      a.window > 0 ? std::min(last, CeilDiv(a.window - 1, kBlock) + 1) : last;
+  const double growing = std::clamp(most - first, 0.0, queries);
+  tiles.longest = most;
+  tiles.mean = most - growing * (growing + 1) / (2 * queries);
+  return tiles;
 }
 
 // FLOP/s of one multiprocessor.

@@ -31,7 +31,11 @@ Linear LayerEmitter::AttentionOut() const {
 void LayerEmitter::AttentionForward(LayerTensors* t, TensorId weights) {
   t->qkv = Column(Qkv(), t->attention_norm, weights, Holder::kActivations);
   if (model_.qk_norm) {
-    HeadNorm("query and key norm", PointwiseOp::kRmsNormForward, t->qkv);
+    HeadNorm("query and key norm", PointwiseOp::kRmsNormForward, {t->qkv},
+             t->qkv);
+    t->head_norm_input =
+        b_.Also(Words(shape_.tokens * (shape_.q_width + shape_.kv_width)),
+                Holder::kActivations, "query and key norm input");
   }
   if (model_.positions == Positions::kRotary) {
     Pointwise("rotary", PointwiseOp::kRotary, training_.kernels.fused_rotary,
@@ -60,17 +64,19 @@ TensorId LayerEmitter::AttentionBackward(const LayerTensors& t,
     b_.Writes(qkv);
   }
   if (model_.qk_norm) {
-    HeadNorm("query and key norm backward", PointwiseOp::kRmsNormBackward, qkv);
+    HeadNorm("query and key norm backward", PointwiseOp::kRmsNormBackward,
+             {qkv, t.head_norm_input}, qkv);
     KeepGradient(2 * model_.head_dim);
   }
   return ColumnBackward(Qkv(), t.attention_norm, qkv, weights);
 }
 
-// RMSNorm over each query and key head, in place.
+// RMSNorm over each query and key head of `qkv`.
 void LayerEmitter::HeadNorm(absl::string_view name, PointwiseOp op,
+                            std::initializer_list<TensorId> reads,
                             TensorId qkv) {
   Pointwise(name, op, training_.kernels.fused_norm,
-            shape_.tokens * (shape_.q_width + shape_.kv_width), {qkv},
+            shape_.tokens * (shape_.q_width + shape_.kv_width), reads,
             sim::Bytes(0), Holder::kWorkspace);
   b_.Writes(qkv);
 }
@@ -100,15 +106,9 @@ Attention LayerEmitter::FusedKernel(bool backward) const {
                    .family = training_.kernels.attention,
                    .dtype = shape_.activation};
   const int64_t window = model_.sliding_window;
-  const bool windowed =
-      model_.window_in_layer.empty() ||
-      model_.window_in_layer[static_cast<size_t>(b_.layer())];
-  if (window > 0 && window < kernel.keys && windowed &&
-      training_.split.context == 1) {
-    // A band of `window` keys has as many pairs as an equal rectangle.
-    kernel.keys = window;
-    kernel.causal = false;
-  }
+  const bool windowed = model_.window_in_layer.empty() ||
+                        model_.window_in_layer[static_cast<size_t>(b_.layer())];
+  if (window > 0 && window < kernel.keys && windowed) kernel.window = window;
   return kernel;
 }
 
@@ -176,11 +176,25 @@ void LayerEmitter::MaterialisedCore(LayerTensors* t) {
                .k = model_.head_dim,
                .dtype = shape_.activation,
                .output = shape_.activation};
-  const TensorId scores = b_.Add({.work = product, .name = "attention scores"},
-                                 {t->qkv}, Words(elements));
-  t->probabilities =
-      Pointwise("softmax", PointwiseOp::kSoftmaxForward, kernels.fused_softmax,
-                elements, {scores}, Words(elements), Holder::kActivations);
+  TensorId bias = kNoTensor;
+  if (model_.positions == Positions::kAlibi) {
+    // The scores are added to a bias for each pair of tokens, as the baddbmm of
+    // BLOOM does.
+    bias = b_.Add({.work = MemoryBound{.kind = models::Pointwise::kCast,
+                                       .read = Words(heads * s),
+                                       .written = Words(elements),
+                                       .flops = {}},
+                   .name = "alibi"},
+                  {}, Words(elements));
+    product.accumulate = true;
+  }
+  const TensorId scores =
+      b_.Add({.work = product, .name = "attention scores"}, {t->qkv, bias},
+             bias == kNoTensor ? Words(elements) : sim::Bytes(0));
+  if (bias != kNoTensor) b_.Writes(bias);
+  t->probabilities = Pointwise("softmax", PointwiseOp::kSoftmaxForward,
+                               kernels.fused_softmax, elements, {scores, bias},
+                               Words(elements), Holder::kActivations);
   t->dropped = t->probabilities;
   if (kernels.dropout > 0) {
     t->dropped = Pointwise("attention dropout", PointwiseOp::kScoreDropout,
@@ -189,6 +203,7 @@ void LayerEmitter::MaterialisedCore(LayerTensors* t) {
     t->score_mask = b_.Also(sim::Bytes(elements), Holder::kActivations,
                             "attention dropout mask");
   }
+  product.accumulate = false;
   product.n = model_.head_dim;
   product.k = s;
   t->context = b_.Add(

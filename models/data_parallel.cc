@@ -80,7 +80,9 @@ void DataParallel::Flush() {
 }
 
 void DataParallel::ReduceBucket(When when) {
-  const bool scatter = training_.split.zero > 0;
+  const bool scatter =
+      training_.split.zero > 1 ||
+      (training_.split.zero == 1 && training_.overlap.grad_scatter);
   TensorId reduced = kNoTensor;
   if (!scatter || shards_ > 1) {
     reduced = b_.Add(

@@ -36,16 +36,20 @@ struct LayerTensors {
   TensorId input = kNoTensor;
   TensorId attention_norm = kNoTensor;
   TensorId qkv = kNoTensor;
+  TensorId head_norm_input = kNoTensor;  // queries and keys before their norms
   TensorId probabilities = kNoTensor;  // materialised attention: softmax output
   TensorId score_mask = kNoTensor;     // … its dropout mask
   TensorId dropped = kNoTensor;        // … after dropout
   TensorId statistics = kNoTensor;     // fused attention: log-sum-exp
   TensorId context = kNoTensor;        // attention output
-  TensorId attention_mask = kNoTensor;  // dropout mask before the residual
+  TensorId attention_branch = kNoTensor;  // … projected: input of its post-norm
+  TensorId attention_mask = kNoTensor;    // dropout mask before the residual
   TensorId mlp_input = kNoTensor;
   TensorId mlp_norm = kNoTensor;
-  TensorId up = kNoTensor;  // up and gate projections
+  TensorId up = kNoTensor;    // up and gate projections, but for `gate`
+  TensorId gate = kNoTensor;  // … where it is computed again
   TensorId activated = kNoTensor;
+  TensorId mlp_branch = kNoTensor;  // down projection
   TensorId mlp_mask = kNoTensor;
   TensorId output = kNoTensor;
 };
@@ -87,7 +91,8 @@ class LayerEmitter {
                   Holder kept);
   TensorId ColumnBackward(const Linear& linear, TensorId input,
                           TensorId gradient, TensorId weights);
-  TensorId Row(const Linear& linear, TensorId input, TensorId weights);
+  TensorId Row(const Linear& linear, TensorId input, TensorId weights,
+               Holder kept = Holder::kWorkspace);
   TensorId RowBackward(const Linear& linear, TensorId input, TensorId gradient,
                        TensorId weights);
   // One product with the collective before or behind it, in pieces where
@@ -96,16 +101,20 @@ class LayerEmitter {
                               TensorId weights, absl::string_view name,
                               Holder kept, TensorId* gathered);
   TensorId MultiplyThenReduce(Gemm gemm, TensorId input, TensorId weights,
-                              absl::string_view name);
+                              absl::string_view name,
+                              Holder kept = Holder::kWorkspace);
   TensorId Multiply(const Gemm& gemm, absl::string_view name,
                     std::initializer_list<TensorId> reads, Holder kept);
   TensorId Gather(TensorId input, int64_t columns);
-  TensorId Reduce(TensorId partial, int64_t columns);
+  TensorId Reduce(TensorId partial, int64_t columns,
+                  Holder kept = Holder::kWorkspace);
   void KeepGradient(int64_t parameters);
   OpId WeightGradient(const Linear& linear, TensorId input, TensorId gradient);
   TensorId Quantise(absl::string_view name, int64_t elements, TensorId tensor);
   Gemm Shape(const Linear& linear, int64_t columns, int64_t depth) const;
   int64_t Pieces() const;
+
+  void SumLoss(TensorId probabilities);
 
   // The teaching stack of square linear layers (linear_stack.cc).
   LayerTensors StackForward(TensorId input, TensorId weights);
@@ -123,7 +132,8 @@ class LayerEmitter {
   void MaterialisedCore(LayerTensors* t);
   TensorId MaterialisedCoreBackward(const LayerTensors& t, TensorId gradient);
   TensorId ExchangeKeys(absl::string_view name, TensorId tensor, bool twice);
-  void HeadNorm(absl::string_view name, PointwiseOp op, TensorId qkv);
+  void HeadNorm(absl::string_view name, PointwiseOp op,
+                std::initializer_list<TensorId> reads, TensorId qkv);
   Attention FusedKernel(bool backward) const;
   Attention FurtherStep(Attention first) const;
   Linear Qkv() const;
@@ -133,7 +143,8 @@ class LayerEmitter {
   void MlpForward(LayerTensors* t, TensorId weights, TensorId residual);
   TensorId MlpBackward(const LayerTensors& t, TensorId gradient,
                        TensorId weights);
-  TensorId Activate(TensorId up);
+  void MultiplyUp(LayerTensors* t, TensorId weights);
+  TensorId Activate(TensorId up, TensorId gate);
   Linear Up() const;
   Linear Down() const;
   LayerTensors Recomputed(const LayerTensors& kept, TensorId weights);
@@ -154,6 +165,8 @@ class LayerEmitter {
   sim::Bytes Words(int64_t elements) const {
     return BytesOf(shape_.activation, elements);
   }
+  // A norm behind each half as well (Gemma 2).
+  bool post_norms() const { return model_.norms_per_layer == 4; }
   bool rms() const { return model_.norm == Norm::kRmsNorm; }
   bool fp8() const { return training_.precision == Precision::kFp8; }
   int bits() const { return BitsOf(shape_.activation); }

@@ -49,7 +49,7 @@ TensorId LayerEmitter::Gather(TensorId input, int64_t columns) {
                 {input}, bytes, Holder::kWorkspace);
 }
 
-TensorId LayerEmitter::Reduce(TensorId partial, int64_t columns) {
+TensorId LayerEmitter::Reduce(TensorId partial, int64_t columns, Holder kept) {
   if (training_.split.tensor == 1) return partial;
   const bool scatter = training_.split.sequence;
   const sim::Bytes bytes = Words(shape_.tokens * columns);
@@ -61,7 +61,7 @@ TensorId LayerEmitter::Reduce(TensorId partial, int64_t columns) {
   const TensorId scattered = b_.Add(
       {.work = collective,
        .name = scatter ? "tp reduce-scatter" : "tp all-reduce"},
-      {partial}, scatter ? Words(shape_.shard * columns) : sim::Bytes(0));
+      {partial}, scatter ? Words(shape_.shard * columns) : sim::Bytes(0), kept);
   if (scatter) return scattered;
   b_.Writes(partial);
   return partial;
@@ -104,11 +104,13 @@ TensorId LayerEmitter::GatherThenMultiply(Gemm gemm, bool quantise,
 // y = reduce(x W): piece i of the sum travels while piece i + 1 is multiplied.
 TensorId LayerEmitter::MultiplyThenReduce(Gemm gemm, TensorId input,
                                           TensorId weights,
-                                          absl::string_view name) {
+                                          absl::string_view name, Holder kept) {
   const int64_t rows = gemm.m;
   if (!training_.split.sequence || Pieces() == 1) {
-    return Reduce(Multiply(gemm, name, {input, weights}, Holder::kWorkspace),
-                  gemm.n);
+    // Reduced in place, or into another tensor.
+    const Holder product = training_.split.sequence ? Holder::kWorkspace : kept;
+    return Reduce(Multiply(gemm, name, {input, weights}, product), gemm.n,
+                  kept);
   }
   TensorId partial = kNoTensor, output = kNoTensor;
   for (int64_t piece = 0; piece < Pieces(); ++piece) {
@@ -124,7 +126,7 @@ TensorId LayerEmitter::MultiplyThenReduce(Gemm gemm, TensorId input,
                                    .dtype = shape_.activation},
                 .name = "tp reduce-scatter"},
                {part, partial},
-               piece == 0 ? Words(shape_.shard * gemm.n) : sim::Bytes(0));
+               piece == 0 ? Words(shape_.shard * gemm.n) : sim::Bytes(0), kept);
     if (piece == 0) output = sum;
     b_.Writes(output);
   }
@@ -140,12 +142,12 @@ TensorId LayerEmitter::Column(const Linear& linear, TensorId input,
 }
 
 TensorId LayerEmitter::Row(const Linear& linear, TensorId input,
-                           TensorId weights) {
+                           TensorId weights, Holder kept) {
   if (linear.quantise_input) {
     input = Quantise("quantise input", shape_.tokens * linear.in, input);
   }
   return MultiplyThenReduce(Shape(linear, linear.out, linear.in), input,
-                            weights, linear.name);
+                            weights, linear.name, kept);
 }
 
 // The input was kept sharded, so it is gathered once more for the weight

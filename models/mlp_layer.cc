@@ -95,23 +95,42 @@ TensorId LayerEmitter::Add(absl::string_view name, TensorId a, TensorId b) {
   return a;
 }
 
-TensorId LayerEmitter::Activate(TensorId up) {
+TensorId LayerEmitter::Activate(TensorId up, TensorId gate) {
   const int64_t elements = shape_.tokens * shape_.ffn;
   return Pointwise(model_.gated_mlp ? "gated activation" : "activation",
                    model_.gated_mlp ? PointwiseOp::kGatedForward
                                     : PointwiseOp::kActivationForward,
-                   training_.kernels.fused_activation, elements, {up},
+                   training_.kernels.fused_activation, elements, {up, gate},
                    Words(elements), Holder::kActivations);
+}
+
+// Up and gate projections: one product, or two where only one of them is kept.
+void LayerEmitter::MultiplyUp(LayerTensors* t, TensorId weights) {
+  if (recompute_ != Recompute::kOperators || !model_.gated_mlp) {
+    t->up = Column(Up(), t->mlp_norm, weights, Holder::kActivations);
+    return;
+  }
+  Linear half = Up();
+  half.out /= 2;
+  const Gemm product = Shape(half, half.out, half.in);
+  TensorId gathered = kNoTensor;
+  t->up = GatherThenMultiply(product, half.quantise_input, t->mlp_norm, weights,
+                             half.name, Holder::kActivations, &gathered);
+  t->gate =
+      Multiply(product, "mlp gate", {gathered, weights}, Holder::kWorkspace);
 }
 
 // From `t->mlp_norm` to `t->output`.
 void LayerEmitter::MlpForward(LayerTensors* t, TensorId weights,
                               TensorId residual) {
-  t->up = Column(Up(), t->mlp_norm, weights, Holder::kActivations);
-  t->activated = Activate(t->up);
-  TensorId branch = Row(Down(), t->activated, weights);
-  if (model_.norms_per_layer == 4) {
-    branch = NormForward("mlp post-norm", branch, Holder::kActivations);
+  MultiplyUp(t, weights);
+  t->activated = Activate(t->up, t->gate);
+  const bool keep = post_norms() || recompute_ == Recompute::kOperators;
+  t->mlp_branch = Row(Down(), t->activated, weights,
+                      keep ? Holder::kActivations : Holder::kWorkspace);
+  TensorId branch = t->mlp_branch;
+  if (post_norms()) {
+    branch = NormForward("mlp post-norm", branch, Holder::kWorkspace);
   }
   t->output = ResidualForward("mlp residual", branch, residual,
                               Holder::kActivations, &t->mlp_mask);
@@ -122,8 +141,8 @@ TensorId LayerEmitter::MlpBackward(const LayerTensors& t, TensorId gradient,
                                    TensorId weights) {
   TensorId branch =
       ResidualBackward("mlp dropout backward", gradient, t.mlp_mask);
-  if (model_.norms_per_layer == 4) {
-    branch = NormBackward("mlp post-norm backward", t.output, branch);
+  if (post_norms()) {
+    branch = NormBackward("mlp post-norm backward", t.mlp_branch, branch);
   }
   const TensorId activated = RowBackward(Down(), t.activated, branch, weights);
   const int64_t elements = shape_.tokens * shape_.ffn;
@@ -131,7 +150,7 @@ TensorId LayerEmitter::MlpBackward(const LayerTensors& t, TensorId gradient,
       model_.gated_mlp ? "gated activation backward" : "activation backward",
       model_.gated_mlp ? PointwiseOp::kGatedBackward
                        : PointwiseOp::kActivationBackward,
-      training_.kernels.fused_activation, elements, {t.up, activated},
+      training_.kernels.fused_activation, elements, {t.up, t.gate, activated},
       Words(shape_.tokens * Up().out), Holder::kWorkspace);
   return ColumnBackward(Up(), t.mlp_norm, up, weights);
 }
@@ -142,9 +161,12 @@ LayerTensors LayerEmitter::Forward(TensorId input, TensorId weights) {
   const bool parallel = model_.parallel_residual;
   t.attention_norm = NormForward("attention norm", input, Holder::kActivations);
   AttentionForward(&t, weights);
-  TensorId branch = Row(AttentionOut(), t.context, weights);
-  if (model_.norms_per_layer == 4) {
-    branch = NormForward("attention post-norm", branch, Holder::kActivations);
+  t.attention_branch =
+      Row(AttentionOut(), t.context, weights,
+          post_norms() ? Holder::kActivations : Holder::kWorkspace);
+  TensorId branch = t.attention_branch;
+  if (post_norms()) {
+    branch = NormForward("attention post-norm", branch, Holder::kWorkspace);
   }
   t.mlp_input = ResidualForward("attention residual", branch, input,
                                 Holder::kActivations, &t.attention_mask);
@@ -177,8 +199,9 @@ TensorId LayerEmitter::Backward(const LayerTensors& kept, TensorId gradient,
   TensorId branch =
       ResidualBackward("attention dropout backward",
                        parallel ? gradient : middle, t.attention_mask);
-  if (model_.norms_per_layer == 4) {
-    branch = NormBackward("attention post-norm backward", t.mlp_input, branch);
+  if (post_norms()) {
+    branch = NormBackward("attention post-norm backward", t.attention_branch,
+                          branch);
   }
   const TensorId context =
       RowBackward(AttentionOut(), t.context, branch, weights);
@@ -216,28 +239,37 @@ LayerTensors LayerEmitter::Recomputed(const LayerTensors& kept,
   return t;
 }
 
-// Kept: the layer's input, QKV, the attention output, and half of the gated
-// up projection; norms, the output projection, the residual, the other half and
-// the activation are run again (torchtitan's selective policy "op", which
-// keeps attention and every second product).
+// Kept: the layer's input, QKV, the attention output, the up and down
+// projections; norms, the output projection, the residual, the gate and the
+// activation are run again (torchtitan's selective policy "op", which keeps
+// attention and every second product: of q, k, v, out, up, gate and down the
+// first, third, fifth and seventh. Here k is kept as well).
 void LayerEmitter::RecomputeOperators(LayerTensors* t, TensorId weights) {
   t->attention_norm =
       NormForward("attention norm", t->input, Holder::kWorkspace);
+  t->attention_branch = Row(AttentionOut(), t->context, weights);
+  TensorId branch = t->attention_branch;
+  if (post_norms()) {
+    branch = NormForward("attention post-norm", branch, Holder::kWorkspace);
+  }
   TensorId mask = kNoTensor;
-  t->mlp_input = ResidualForward("attention residual",
-                                 Row(AttentionOut(), t->context, weights),
-                                 t->input, Holder::kWorkspace, &mask);
-  t->mlp_norm = NormForward("mlp norm", t->mlp_input, Holder::kWorkspace);
+  t->mlp_input = ResidualForward("attention residual", branch, t->input,
+                                 Holder::kWorkspace, &mask);
+  if (model_.parallel_residual && model_.norms_per_layer == 1) {
+    t->mlp_norm = t->attention_norm;
+  } else {
+    t->mlp_norm = NormForward(
+        "mlp norm", model_.parallel_residual ? t->input : t->mlp_input,
+        Holder::kWorkspace);
+  }
   if (model_.gated_mlp) {
     Linear half = Up();
+    half.name = "mlp gate";
     half.out /= 2;
-    const TensorId again =
-        Column(half, t->mlp_norm, weights, Holder::kWorkspace);
-    t->activated = Activate(again);
-    b_.Order(b_.writer(again), b_.last());
-  } else {
-    t->activated = Activate(t->up);
+    t->gate = Column(half, t->mlp_norm, weights, Holder::kWorkspace);
   }
+  t->activated = Activate(t->up, t->gate);
+  b_.Reads(t->mlp_branch);
 }
 
 }  // namespace models

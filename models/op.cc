@@ -8,12 +8,21 @@
 namespace models {
 namespace {
 
+bool Windowed(const Attention& a) {
+  return a.causal && a.window > 0 && a.window < a.keys;
+}
+
 // Query-key pairs that are not masked away. Causal: query i of q sees the
-// first keys - q + i + 1 keys.
+// first keys - q + i + 1 keys; with a window the last `window` of those.
 double VisiblePairs(const Attention& a) {
   const auto q = static_cast<double>(a.queries);
   const auto k = static_cast<double>(a.keys);
-  return a.causal ? q * k - q * (q - 1) / 2 : q * k;
+  if (!a.causal) return q * k;
+  if (!Windowed(a)) return q * k - q * (q - 1) / 2;
+  const auto window = static_cast<double>(a.window);
+  // Queries that see fewer: one short of the window, two short, …
+  const double fewer = std::max(0.0, window - (k - q + 1));
+  return q * window - fewer * (fewer + 1) / 2;
 }
 
 Work Count(const Gemm& g) {
@@ -113,7 +122,7 @@ Work WorkOf(const Kernel& kernel) {
 sim::Flops MatrixFlops(const Kernel& kernel, bool causal_half) {
   if (const auto* attention = std::get_if<Attention>(&kernel)) {
     Attention counted = *attention;
-    if (!causal_half) {
+    if (!causal_half && !Windowed(counted)) {
       counted.causal = false;
       if (counted.ring_half) counted.keys *= 2;
     }
@@ -131,11 +140,12 @@ std::string Dump(const Kernel& kernel) {
           "x", g.k, " ", NameOf(g.dtype), g.accumulate ? " accumulate" : "");
     }
     std::string operator()(const Attention& a) const {
-      return absl::StrFormat("attention%s %s %dx%d/%dx%dx%dx%d%s %s",
-                             a.backward ? " backward" : "", NameOf(a.family),
-                             a.batch, a.heads, a.kv_heads, a.queries, a.keys,
-                             a.head_dim, a.causal ? " causal" : "",
-                             NameOf(a.dtype));
+      return absl::StrFormat(
+          "attention%s %s %dx%d/%dx%dx%dx%d%s%s %s",
+          a.backward ? " backward" : "", NameOf(a.family), a.batch, a.heads,
+          a.kv_heads, a.queries, a.keys, a.head_dim, a.causal ? " causal" : "",
+          a.window > 0 ? absl::StrCat(" window ", a.window) : "",
+          NameOf(a.dtype));
     }
     std::string operator()(const MemoryBound& m) const {
       return absl::StrCat(NameOf(m.kind), " read ", m.read.count(), " written ",

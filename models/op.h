@@ -55,6 +55,7 @@ struct Attention {
   int64_t value_head_dim = 0;  // of V
   bool causal = true;          // the last query sees every key, the one before
                                // all but one, …
+  int64_t window = 0;          // causal: a query sees its last so many; 0: all
   // A later step of a context-parallel ring: `keys` are the half of another
   // rank's that the causal mask leaves.
   bool ring_half = false;
@@ -95,7 +96,8 @@ struct Work {
 };
 Work WorkOf(const Kernel& kernel);
 // FLOPs as model-FLOPs accounting counts them: of matrix products only; with
-// `causal_half` false, causal attention counts as full (Megatron's formula).
+// `causal_half` false, causal attention without a window counts as full
+// (Megatron's formula).
 sim::Flops MatrixFlops(const Kernel& kernel, bool causal_half);
 
 // One line: "gemm 4096x8192x1024 bf16", "attention 1x64/8x8192x128 causal".

@@ -109,6 +109,8 @@ class OpGraphBuilder {
   }
   // A further output of the op added last.
   TensorId Also(sim::Bytes bytes, Holder holder, absl::string_view name);
+  // The op added last also reads `tensor` (kNoTensor is skipped).
+  void Reads(TensorId tensor) { Read(last(), tensor); }
   // The op added last also writes `tensor`, in place: who reads it from here
   // on runs after that op.
   void Writes(TensorId tensor) { written_by_[tensor] = last(); }

@@ -89,6 +89,9 @@ struct Overlap {
   // zero 1: the all-gather of new weights runs under the next step's forward;
   // false: before it.
   bool param_gather = false;
+  // zero 1: each rank gets the sum of its share of the gradients; false: of
+  // all, by an all-reduce (DeepSpeed's pipeline engine, InternEvo).
+  bool grad_scatter = true;
   int64_t bucket_parameters = 40'000'000;  // parameters in a reduction
   // Tensor-parallel collectives are cut in `tensor_chunks` pieces, pipelined
   // with their GEMM (Transformer Engine user buffers, async TP).
@@ -100,6 +103,9 @@ struct Overlap {
   // Pipeline messages travel while the next microbatch computes; false: the
   // stage waits for each.
   bool pipeline = false;
+  // Tensor-parallel ranks that hold the same pipeline message send a part each,
+  // and gather it where it arrives (Narayanan et al. 2021, section 4.1).
+  bool pipeline_scatter = false;
   // zero 3: layers whose weights may be gathered ahead of their use, >= 0.
   int prefetch_layers = 1;
   // zero 3: weights are freed after forward and gathered again for backward.

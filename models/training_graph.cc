@@ -48,16 +48,32 @@ class ChunkEmitter {
     return RootParameters() - EmbeddingParameters();
   }
 
+  // Sends `sent`, or receives where there is nothing to send.
   TensorId Message(Axis axis, absl::string_view name, TensorId sent,
                    Holder holder) {
-    const sim::Bytes bytes =
-        BytesOf(shape().activation, shape().shard * model_.hidden);
-    return b_.Add({.work = Collective{.kind = CollectiveKind::kSendRecv,
-                                      .axis = axis,
-                                      .bytes = bytes,
-                                      .dtype = shape().activation},
-                   .name = name},
-                  {sent}, sent == kNoTensor ? bytes : sim::Bytes(0), holder);
+    const Split& split = training_.split;
+    const bool parts = training_.overlap.pipeline_scatter && split.tensor > 1 &&
+                       !split.sequence;
+    const int64_t elements = shape().shard * model_.hidden;
+    const auto add = [&](CollectiveKind kind, Axis on, absl::string_view what,
+                         int64_t moved, TensorId reads, sim::Bytes output) {
+      return b_.Add(
+          {.work = Collective{.kind = kind,
+                              .axis = on,
+                              .bytes = BytesOf(shape().activation, moved),
+                              .dtype = shape().activation},
+           .name = what},
+          {reads}, output, holder);
+    };
+    const int64_t part =
+        parts ? (elements + split.tensor - 1) / split.tensor : elements;
+    const bool receives = sent == kNoTensor;
+    const TensorId message =
+        add(CollectiveKind::kSendRecv, axis, name, part, sent,
+            receives ? BytesOf(shape().activation, part) : sim::Bytes(0));
+    if (!receives || !parts) return message;
+    return add(CollectiveKind::kAllGather, Axis::kTensor, "gather message",
+               elements, message, BytesOf(shape().activation, elements));
   }
 
   // FP8 copies of a layer's weights: once a step where weights are resident,

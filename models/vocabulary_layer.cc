@@ -68,32 +68,49 @@ LayerEmitter::HeadTensors LayerEmitter::HeadForward(TensorId input,
   const bool fused = training_.kernels.fused_cross_entropy;
   t.logits = Column(Head(model_, shape_), t.norm, weights, Holder::kLogits);
   const int64_t elements = shape_.tokens * shape_.vocab;
+  const sim::Bytes fp32 = BytesOf(DType::kFp32, elements);
   t.probabilities = Pointwise(
       "cross-entropy", PointwiseOp::kCrossEntropyForward, fused, elements,
-      {t.logits}, fused ? sim::Bytes(0) : BytesOf(DType::kFp32, elements),
-      Holder::kLogits);
-  if (training_.split.tensor > 1) {
-    for (int sums = 0; sums < 3; ++sums) {
-      b_.Add({.work = Collective{.axis = Axis::kTensor,
-                                 .bytes = BytesOf(DType::kFp32, shape_.tokens),
-                                 .dtype = DType::kFp32},
-              .name = "loss all-reduce"},
-             {t.probabilities});
-      b_.Writes(t.probabilities);
-    }
-  }
+      {t.logits}, fused ? sim::Bytes(0) : fp32, Holder::kLogits);
+  if (!fused) b_.Also(fp32, Holder::kLogits, "logits in FP32");
+  if (training_.split.tensor > 1) SumLoss(t.probabilities);
   return t;
+}
+
+// Three numbers of each token, and the loss that is made of them.
+void LayerEmitter::SumLoss(TensorId probabilities) {
+  const sim::Bytes token = BytesOf(DType::kFp32, shape_.tokens);
+  for (int sums = 0; sums < 3; ++sums) {
+    b_.Add({.work = Collective{.axis = Axis::kTensor,
+                               .bytes = token,
+                               .dtype = DType::kFp32},
+            .name = "loss all-reduce"},
+           {probabilities});
+    b_.Writes(probabilities);
+  }
+  b_.Add({.work = Kernel(MemoryBound{
+              .kind = models::Pointwise::kCrossEntropy,
+              .read = token * 3,
+              .written = token,
+              .flops = sim::Flops(2 * static_cast<double>(shape_.tokens))}),
+          .name = "loss"},
+         {probabilities});
 }
 
 TensorId LayerEmitter::HeadBackward(const HeadTensors& t, TensorId weights) {
   if (model_.linear_stack) return StackHeadBackward(t, weights);
   const int64_t elements = shape_.tokens * shape_.vocab;
   const bool fused = training_.kernels.fused_cross_entropy;
-  const TensorId logits =
-      Pointwise("cross-entropy backward", PointwiseOp::kCrossEntropyBackward,
-                fused, elements, {t.logits, t.probabilities},
-                fused ? sim::Bytes(0) : Words(elements), Holder::kLogits);
-  if (fused) b_.Writes(t.logits);
+  const TensorId logits = Pointwise(
+      "cross-entropy backward", PointwiseOp::kCrossEntropyBackward, fused,
+      elements, {fused ? t.logits : kNoTensor, t.probabilities},
+      fused ? sim::Bytes(0) : Words(elements), Holder::kLogits);
+  if (fused) {
+    b_.Writes(t.logits);
+  } else {
+    b_.Also(BytesOf(DType::kFp32, elements), Holder::kLogits,
+            "gradient of the logits in FP32");
+  }
   TensorId gradient = ColumnBackward(Head(model_, shape_), t.norm,
                                      fused ? t.logits : logits, weights);
   if (model_.final_norm) {

@@ -118,6 +118,16 @@ class Checks {
                    t_.sequence_length, "; a sequence_length of ",
                    (t_.sequence_length / pieces + 1) * pieces, " would");
     }
+    if (s.context > 1 && !model_.linear_stack && !t_.kernels.fused_attention) {
+      return Error("parallel.context",
+                   "passes keys around fused attention kernels; set "
+                   "kernels.attention to one of those, or context: 1");
+    }
+    if (s.context > 1 && model_.sliding_window > 0 &&
+        model_.sliding_window < t_.sequence_length) {
+      return Error("parallel.context", "is not modelled with the model's ",
+                   model_.sliding_window, "-token windows; 1 works");
+    }
     if (!s.sequence) return absl::OkStatus();
     if (s.tensor == 1) {
       return Error("parallel.sequence",

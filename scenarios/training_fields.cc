@@ -79,11 +79,13 @@ models::KernelChoices KernelsOf(const proto::Kernels& k) {
 models::Overlap OverlapOf(const proto::Overlap& o) {
   return {.grad_reduce = o.grad_reduce(),
           .param_gather = o.param_gather(),
+          .grad_scatter = o.grad_scatter(),
           .bucket_parameters = o.bucket_parameters(),
           .tensor = o.tensor(),
           .tensor_chunks = o.tensor_chunks(),
           .tensor_backward = o.tensor_backward(),
           .pipeline = o.pipeline(),
+          .pipeline_scatter = o.pipeline_scatter(),
           .prefetch_layers = o.prefetch_layers(),
           .reshard_after_forward = o.reshard_after_forward()};
 }

@@ -158,6 +158,25 @@ TEST(AttentionCost, PassesOverTheVisibleBlocks) {
   EXPECT_NEAR(InMicroseconds(model.Of(a).time), 1073.7 * 9 / 16 * 2.5 + 1, 1);
 }
 
+TEST(AttentionCost, WindowsPassOverTheBlocksThatHoldTheirKeys) {
+  const CostModel model = Round();
+  models::Attention a{.batch = 1,
+                      .heads = 100,
+                      .kv_heads = 100,
+                      .queries = 1024,
+                      .keys = 1024,
+                      .head_dim = 128,
+                      .value_head_dim = 128};
+  const double whole = CostOf(model.gpu, model.calibration, a).compute;
+  a.window = 257;
+  // The 257 keys of a query lie in up to 3 blocks of 128: the 8 tiles pass over
+  // 1, 2, 3, 3, … = 21 blocks instead of 1 + … + 8 = 36.
+  EXPECT_NEAR(CostOf(model.gpu, model.calibration, a).compute / whole,
+              21.0 / 36, 1e-9);
+  a.window = 5000;
+  EXPECT_EQ(CostOf(model.gpu, model.calibration, a).compute, whole);
+}
+
 TEST(AttentionCost, PackedHeadsShareTiles) {
   CostModel model = Round();
   // 8 query heads on one key head, 16 queries, 1024 keys: 8 tiles of 64 rows,

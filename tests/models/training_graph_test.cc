@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <string>
 
@@ -116,6 +117,25 @@ TEST(TrainingGraph, ContextParallelRanksDivideCausalAttention) {
   // s/4 causal over itself, then three steps over half of s/4 keys:
   // (s/4)(s/4+1)/2 + 3·(s/4)(s/8) = s²/8 + s/8, a quarter of s²/2 + s/2.
   EXPECT_EQ(part * 4, whole);
+}
+
+TEST(TrainingGraph, WindowsLeaveABandOfPairs) {
+  ModelSpec m = SmallLlama();
+  m.sliding_window = 256;
+  m.window_in_layer = {true, false, true, false};
+  const double s = 1024, w = 256, h = 1024;
+  // Query i sees min(i + 1, w) keys: s·w less the corner of w(w - 1)/2.
+  const double band = s * w - w * (w - 1) / 2, whole = s * (s + 1) / 2;
+  EXPECT_EQ(FlopsWhere(Whole(m, Training(1024)), Phase::kForward, true),
+            2 * 4 * (band + whole) * h);
+  // Counted as model FLOPs are, a band stays a band; the triangle is a square.
+  double counted = 0;
+  for (const Op& op : Whole(m, Training(1024)).ops) {
+    if (op.phase != Phase::kForward || op.kernel() == nullptr) continue;
+    if (!std::holds_alternative<Attention>(*op.kernel())) continue;
+    counted += MatrixFlops(*op.kernel(), false).count();
+  }
+  EXPECT_EQ(counted, 2 * 4 * (band + s * s) * h);
 }
 
 TEST(TrainingGraph, FullRecomputationRunsTheForwardLayersAgain) {
@@ -320,6 +340,46 @@ TEST(TrainingGraph, ShardedEmbeddingsWaitForTheirTable) {
   }
 }
 
+TEST(TrainingGraph, ZeroOneMaySumAllGradientsEverywhere) {
+  const ModelSpec m = SmallLlama();
+  TrainingSpec t = Training(1024, {.data = 4, .zero = 1});
+  t.overlap.grad_scatter = false;
+  const Chunk chunk{0, m.layers, true, true};
+  const OpGraph graph = BuildChunk(m, t, chunk);
+  EXPECT_EQ(Communicated(graph, CollectiveKind::kReduceScatter, Axis::kData),
+            0);
+  EXPECT_EQ(Communicated(graph, CollectiveKind::kAllReduce, Axis::kData),
+            4 * RankShape(m, t).ParametersOf(chunk));
+}
+
+TEST(TrainingGraph, ScatteredMessagesAreGatheredWhereTheyArrive) {
+  const ModelSpec m = SmallLlama();
+  TrainingSpec t = Training(1024, {.tensor = 4, .pipeline = 2});
+  t.overlap.pipeline_scatter = true;
+  const OpGraph last = BuildChunk(
+      m, t, {.first_layer = 2, .layers = 2, .embedding = false, .head = true});
+  // 1024 tokens x 1024 x 2 bytes: a quarter comes in, a quarter goes back.
+  const int64_t message = 1024 * 1024 * 2;
+  EXPECT_EQ(Communicated(last, CollectiveKind::kSendRecv, Axis::kForwardIn),
+            message / 4);
+  EXPECT_EQ(Communicated(last, CollectiveKind::kSendRecv, Axis::kBackwardOut),
+            message / 4);
+  EXPECT_EQ(Communicated(last, CollectiveKind::kAllGather, Axis::kTensor),
+            message);
+}
+
+TEST(TrainingGraph, TheLossIsMadeOfWhatAllTensorParallelRanksSummed) {
+  const OpGraph graph = Whole(SmallLlama(), Training(1024, {.tensor = 4}));
+  int losses = 0;
+  for (size_t row = 0; row < graph.ops.size(); ++row) {
+    if (graph.ops[sim::AsId<OpId>(row)].name != "loss") continue;
+    ++losses;
+    EXPECT_TRUE(Needs(graph, row, "loss all-reduce"));
+    EXPECT_EQ(graph.ops[sim::AsId<OpId>(row)].phase, Phase::kForward);
+  }
+  EXPECT_EQ(losses, 1);
+}
+
 // Bytes that the forward pass leaves for the backward pass, by holder.
 int64_t KeptBytes(const OpGraph& graph, Holder holder) {
   std::map<TensorId, int64_t> live;
@@ -381,6 +441,85 @@ TEST(TrainingGraph, FullRecomputationKeepsOnlyTheInputOfALayer) {
     return KeptBytes(Whole(m, t), Holder::kActivations);
   };
   EXPECT_EQ(layers(3) - layers(2), 1024 * 512 * 2);
+}
+
+TEST(TrainingGraph, OperatorRecomputationKeepsEverySecondProduct) {
+  ModelSpec m = SmallLlama();
+  TrainingSpec t = Training(1024);
+  t.recompute = Recompute::kOperators;
+  const auto layers = [&](int64_t count) {
+    m.layers = count;
+    return KeptBytes(Whole(m, t), Holder::kActivations);
+  };
+  // A token, in elements of two bytes: the layer's input 1024, q, k and v 1536,
+  // attention's output 1024, up 2816, down 1024; and a log-sum-exp of four
+  // bytes for each of 16 heads. Not the gate, norms, projection or product.
+  EXPECT_EQ(layers(3) - layers(2),
+            1024 * (2 * (1024 + 1536 + 1024 + 2816 + 1024) + 16 * 4));
+}
+
+TEST(TrainingGraph, FurtherNormsKeepTheirInputs) {
+  ModelSpec m = SmallLlama();
+  const TrainingSpec t = Training(1024);
+  const auto a_layer = [&] {
+    m.layers = 3;
+    const int64_t three = KeptBytes(Whole(m, t), Holder::kActivations);
+    m.layers = 2;
+    return three - KeptBytes(Whole(m, t), Holder::kActivations);
+  };
+  const int64_t plain = a_layer();
+  m.norms_per_layer = 4;  // one behind each half, as wide as the stream
+  EXPECT_EQ(a_layer() - plain, 1024 * 2 * 1024 * 2);
+  m.norms_per_layer = 2;
+  m.qk_norm = true;  // over 1024 of queries and 256 of keys
+  EXPECT_EQ(a_layer() - plain, 1024 * (1024 + 256) * 2);
+}
+
+// Most bytes of logits at once, in both passes.
+int64_t PeakOfLogits(const OpGraph& graph) {
+  int64_t live = 0, peak = 0;
+  for (size_t row = 0; row < graph.ops.size(); ++row) {
+    const auto id = sim::AsId<OpId>(row);
+    for (const TensorId t : graph.makes[id]) {
+      if (graph.tensors[t].holder != Holder::kLogits) continue;
+      peak = std::max(peak, live += graph.tensors[t].bytes.count());
+    }
+    for (const TensorId t : graph.frees[id]) {
+      if (graph.tensors[t].holder != Holder::kLogits) continue;
+      live -= graph.tensors[t].bytes.count();
+    }
+  }
+  return peak;
+}
+
+TEST(TrainingGraph, EagerCrossEntropyHoldsTenBytesALogit) {
+  TrainingSpec t = Training(1024);
+  // Logits in 16 bits, overwritten by their gradient.
+  EXPECT_EQ(PeakOfLogits(Whole(SmallLlama(), t)), 2 * 1024 * 32000);
+  // Logits 2, in FP32 4, log-softmax 4; backward log-softmax 4, its gradient 4,
+  // in 16 bits 2.
+  t.kernels.fused_cross_entropy = false;
+  EXPECT_EQ(PeakOfLogits(Whole(SmallLlama(), t)), 10 * 1024 * 32000);
+}
+
+TEST(TrainingGraph, MaterialisedScoresAreAddedToAlibisBias) {
+  ModelSpec m = SmallGpt();
+  TrainingSpec t = Training(1024);
+  t.kernels.fused_attention = false;
+  const auto read = [&](absl::string_view name) {
+    int64_t bytes = 0;
+    for (const Op& op : Whole(m, t).ops) {
+      if (op.name == name) bytes += WorkOf(*op.kernel()).read.count();
+    }
+    return bytes;
+  };
+  const int64_t plain = read("attention scores");
+  EXPECT_EQ(read("alibi"), 0);
+  m.positions = Positions::kAlibi;
+  // Two layers, 8 heads: the bias of 1024² pairs in two bytes is read once
+  // more.
+  EXPECT_EQ(read("attention scores") - plain, 2 * 8 * 1024 * 1024 * 2);
+  EXPECT_GT(read("alibi"), 0);
 }
 
 TEST(TrainingGraph, LinearStackCostsSixFlopsAWeightAndTokenButTheFirst) {
