@@ -37,7 +37,7 @@ TEST(CheckSize, RefusesMoreMicrobatchesThanFitInMemory) {
   EXPECT_EQ(Problem({"training.global_batch=1000000"}),
             "--set training.global_batch=1000000: training.global_batch: "
             "1000000 sequences make 500000 microbatches on each replica, about "
-            "3.4e+09 operators to simulate; 14642 or fewer would do");
+            "3.4e+09 operators to simulate; 14640 or fewer would do");
 }
 
 TEST(CheckSize, WhatItSaysWouldDoDoes) {
