@@ -1,6 +1,7 @@
 #include "scenarios/table_rules.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -126,13 +127,20 @@ RunRow RowOf(const TableRules& rules, const sim::CsvFile& csv, size_t row) {
   const proto::Table& table = rules.fields;
   RunRow run{.id = cells(table.id()),
              .source = table.has_source() ? cells(table.source()) : ""};
-  if (absl::SimpleAtod(cells(table.measured()), &run.measured_seconds)) {
-    run.measured_seconds *= table.measured_in_seconds();
+  const std::string measured = cells(table.measured());
+  double number = 0;
+  if (measured.empty()) {
+    run.skip = "no measured time";
+  } else if (absl::SimpleAtod(measured, &number) && std::isfinite(number) &&
+             number > 0) {
+    run.measured_seconds = number * table.measured_in_seconds();
+  } else {
+    run.skip = absl::StrCat(table.measured(), ": \"", measured,
+                            "\" is no time; write a number above 0");
   }
   run.scored =
       std::none_of(table.not_scored().begin(), table.not_scored().end(),
                    [&](const auto& c) { return Holds(c, cells); });
-  if (run.measured_seconds <= 0) run.skip = "no measured time";
   for (const proto::Rule& rule : table.rule()) {
     if (!run.skip.empty()) break;
     if (!AllHold(rule, cells)) continue;

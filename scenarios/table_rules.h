@@ -35,7 +35,7 @@ absl::StatusOr<TableRules> RulesFor(const sim::CsvFile& csv);
 struct RunRow {
   std::string id;
   std::string source;  // empty if the table has none
-  double measured_seconds = 0;
+  double measured_seconds = 0;  // above 0; 0 if `skip` says there is none
   bool scored = false;    // counts in the headline
   std::string skip = {};  // why it cannot be modelled; empty if it can
   std::vector<std::string> sets = {};

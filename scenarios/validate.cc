@@ -42,6 +42,10 @@ absl::StatusOr<std::vector<Prediction>> Validate(
     const std::string& path, std::span<const std::string> by, int threads) {
   const absl::StatusOr<sim::CsvFile> csv = sim::CsvFile::Load(path);
   if (!csv.ok()) return csv.status();
+  if (csv->rows() == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ":1:1: the table has no row below the names of its columns"));
+  }
   std::vector<sim::CsvColumn> columns;
   for (const std::string& name : by) {
     const absl::StatusOr<sim::CsvColumn> column = csv->Column(name);

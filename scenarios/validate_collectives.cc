@@ -88,9 +88,10 @@ class Rows {
     const auto text = [&](absl::string_view name) {
       return table_.Text(row, *table_.FindColumn(name));
     };
-    const auto gpus = Integer(row, "n_gpus"), nodes = Integer(row, "nodes"),
-               bytes = Integer(row, "bytes");
-    const auto time_us = table_.Number(row, *table_.FindColumn("time_us"));
+    const auto gpus = Count(row, "n_gpus", kMostGpus),
+               nodes = Count(row, "nodes", kMostGpus),
+               bytes = Count(row, "bytes", kMostBytes);
+    const auto time_us = table_.Positive(row, *table_.FindColumn("time_us"));
     for (const absl::Status& status :
          {gpus.status(), nodes.status(), bytes.status(), time_us.status()}) {
       if (!status.ok()) return status;
@@ -110,13 +111,11 @@ class Rows {
   }
 
  private:
-  absl::StatusOr<int64_t> Integer(size_t row, absl::string_view name) const {
-    const sim::CsvColumn column = *table_.FindColumn(name);
-    absl::StatusOr<int64_t> value = table_.Integer(row, column);
-    if (value.ok() && *value < 1) {
-      return table_.Error(row, column, "is not above zero");
-    }
-    return value;
+  static constexpr int64_t kMostGpus = 1 << 22, kMostBytes = int64_t{1} << 50;
+
+  absl::StatusOr<int64_t> Count(size_t row, absl::string_view name,
+                                int64_t most) const {
+    return table_.Count(row, *table_.FindColumn(name), most);
   }
 
   const sim::CsvFile& table_;

@@ -1,5 +1,6 @@
 #include "scenarios/validate_ops.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -37,13 +38,13 @@ class Row {
     const auto at = Find(column);
     return at ? std::string(table_.Text(row_, *at)) : "";
   }
-  int64_t Integer(absl::string_view column) {
+  int64_t Count(absl::string_view column, int64_t most) {
     const auto at = Find(column);
-    return at ? Take(table_.Integer(row_, *at)) : 0;
+    return at ? Take(table_.Count(row_, *at, most)) : 0;
   }
-  double Number(absl::string_view column) {
+  double Positive(absl::string_view column) {
     const auto at = Find(column);
-    return at ? Take(table_.Number(row_, *at)) : 0;
+    return at ? Take(table_.Positive(row_, *at)) : 0;
   }
   bool Flag(absl::string_view column) {
     const auto at = Find(column);
@@ -70,6 +71,11 @@ class Row {
   absl::Status status_;
 };
 
+// What the cells may hold: operands of one kernel, counted in 64 bits.
+constexpr int64_t kMostRows = 1 << 30, kMostHeads = 1 << 14,
+                  kMostTokens = 1 << 22, kWidestHead = 1 << 10,
+                  kMostBytes = int64_t{1} << 50;
+
 // ---- One row of each table ----------------------------------------------
 
 // The kernel that turns 16-bit activations into 8-bit ones. It reads them once
@@ -84,8 +90,9 @@ models::MemoryBound Quantisation(int64_t elements, bool in_blocks) {
 
 Measured GemmRow(Row& row) {
   const std::string dtype = row.Text("dtype");
-  models::Gemm gemm{
-      .m = row.Integer("m"), .n = row.Integer("n"), .k = row.Integer("k")};
+  models::Gemm gemm{.m = row.Count("m", kMostRows),
+                    .n = row.Count("n", kMostRows),
+                    .k = row.Count("k", kMostRows)};
   Measured measured{
       .id = absl::StrCat(dtype, " ", gemm.m, "x", gemm.n, "x", gemm.k),
       .group = absl::StrCat(row.Text("gpu"), " ", dtype),
@@ -124,13 +131,13 @@ Measured AttentionRow(Row& row) {
   const std::string dtype = row.Text("dtype");
   const std::string kv_dtype = row.Text("kv_dtype");
   models::Attention attention{
-      .batch = row.Integer("batch"),
-      .heads = row.Integer("heads"),
-      .kv_heads = row.Integer("kv_heads"),
-      .queries = row.Integer("q_len"),
-      .keys = row.Integer("kv_len"),
-      .head_dim = row.Integer("head_dim"),
-      .value_head_dim = row.Integer("head_dim"),
+      .batch = row.Count("batch", kMostHeads),
+      .heads = row.Count("heads", kMostHeads),
+      .kv_heads = row.Count("kv_heads", kMostHeads),
+      .queries = row.Count("q_len", kMostTokens),
+      .keys = row.Count("kv_len", kMostTokens),
+      .head_dim = row.Count("head_dim", kWidestHead),
+      .value_head_dim = row.Count("head_dim", kWidestHead),
       .causal = row.Flag("causal"),
       .family = FamilyOf(row.Text("source")),
       .dtype = dtype == "fp8" ? DType::kFp8 : DType::kBf16};
@@ -140,6 +147,14 @@ Measured AttentionRow(Row& row) {
                     .kernels = {attention},
                     .l2 = L2::kCold,
                     .skipped = {}};
+  if (dtype != "bf16" && dtype != "fp16" && dtype != "fp8") {
+    measured.skipped = absl::StrCat("no law prices attention in ", dtype);
+  }
+  if (attention.heads % std::max<int64_t>(attention.kv_heads, 1) != 0) {
+    measured.skipped =
+        absl::StrCat(attention.kv_heads, " key-value heads do not divide the ",
+                     attention.heads, " heads");
+  }
   if (row.Flag("incl_kv_write")) {
     // Keys and values of the new tokens, copied into the paged cache.
     const int64_t elements = 2 * attention.batch * attention.kv_heads *
@@ -193,7 +208,7 @@ Measured PointwiseRow(Row& row) {
   }
   measured.kernels.push_back(
       models::MemoryBound{.kind = *kind,
-                          .read = sim::Bytes(row.Integer("bytes")),
+                          .read = sim::Bytes(row.Count("bytes", kMostBytes)),
                           .written = {},
                           .flops = {}});
   return measured;
@@ -276,7 +291,7 @@ absl::StatusOr<std::vector<Prediction>> PredictOps(const sim::CsvFile& csv) {
                           .group = measured.group,
                           .source = source,
                           .metric = "time_us",
-                          .measured = row.Number("time_us"),
+                          .measured = row.Positive("time_us"),
                           .reason = measured.skipped};
     if (!row.status().ok()) return row.status();
     prediction.scored = !absl::StartsWith(source, "vidur") ||

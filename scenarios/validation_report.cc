@@ -136,7 +136,7 @@ std::string ToCsv(std::span<const Prediction> rows) {
         absl::StrCat(p.row),
         p.id,
         p.metric,
-        absl::StrFormat("%.6g", p.measured),
+        p.measured > 0 ? absl::StrFormat("%.6g", p.measured) : "",
         ok ? absl::StrFormat("%.6g", p.predicted) : "",
         ok ? absl::StrFormat("%.4f", RelativeError(p)) : "",
         ok ? "ok" : "skipped",

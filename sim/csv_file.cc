@@ -196,6 +196,17 @@ absl::StatusOr<double> CsvFile::Number(size_t row, CsvColumn column) const {
       absl::StrCat("\"", text, "\" is not a number; write one, as 12.5"));
 }
 
+absl::StatusOr<double> CsvFile::Positive(size_t row, CsvColumn column) const {
+  absl::StatusOr<double> number = Number(row, column);
+  if (number.ok() && *number <= 0) {
+    return Error(row, column,
+                 absl::StrCat(*number,
+                              " is not above 0; write a number that "
+                              "is"));
+  }
+  return number;
+}
+
 absl::StatusOr<int64_t> CsvFile::Integer(size_t row, CsvColumn column) const {
   const absl::string_view text = Text(row, column);
   int64_t integer = 0;
@@ -209,6 +220,16 @@ absl::StatusOr<int64_t> CsvFile::Integer(size_t row, CsvColumn column) const {
   return Error(
       row, column,
       absl::StrCat("\"", text, "\" is not a whole number; write one, as 12"));
+}
+
+absl::StatusOr<int64_t> CsvFile::Count(size_t row, CsvColumn column,
+                                       int64_t most) const {
+  absl::StatusOr<int64_t> count = Integer(row, column);
+  if (count.ok() && (*count < 1 || *count > most)) {
+    return Error(row, column,
+                 absl::StrCat(*count, " is out of range; write 1 to ", most));
+  }
+  return count;
 }
 
 absl::StatusOr<bool> CsvFile::Flag(size_t row, CsvColumn column) const {

@@ -49,8 +49,13 @@ class CsvFile {
   bool IsEmpty(size_t row, CsvColumn column) const;
   // A finite number.
   absl::StatusOr<double> Number(size_t row, CsvColumn column) const;
+  // A number above zero.
+  absl::StatusOr<double> Positive(size_t row, CsvColumn column) const;
   // A whole number; 8.0 and 15e12 are whole, too.
   absl::StatusOr<int64_t> Integer(size_t row, CsvColumn column) const;
+  // A whole number from 1 to `most`.
+  absl::StatusOr<int64_t> Count(size_t row, CsvColumn column,
+                                int64_t most) const;
   // 0, 1, true or false.
   absl::StatusOr<bool> Flag(size_t row, CsvColumn column) const;
 

@@ -50,6 +50,19 @@ TEST(TableRules, AreFoundByTheColumns) {
             "needs iteration_ms, cluster");
 }
 
+TEST(TableRules, AMeasuredTimeIsANumberAboveZero) {
+  for (const std::string time : {"nan", "inf", "-1", "0", "fast"}) {
+    const sim::CsvFile csv = Table(
+        "a,lab,1,0,a100_sxm_80gb,8,fsdp,gpt,12,768,12,50257,1024,,1,1,8,3,4,64,"
+        "none,bf16,0,pretrain," +
+        time + "\n");
+    const RunRow row = RowOf(RulesFor(csv).value(), csv, 0);
+    EXPECT_EQ(row.skip, "measured_step_time_s: \"" + time +
+                            "\" is no time; write a number above 0");
+    EXPECT_EQ(row.measured_seconds, 0);
+  }
+}
+
 TEST(TableRules, ARowBecomesTheFieldsOfAScenario) {
   const sim::CsvFile csv = Table(kGood);
   const RunRow row = RowOf(RulesFor(csv).value(), csv, 0);

@@ -74,7 +74,7 @@ TEST(ValidateCollectives, SkipsWhatIsNotNcclOrNotKnown) {
 TEST(ValidateCollectives, RefusesWrongCellsWithTheirPlace) {
   EXPECT_EQ(
       Predicted("h100,x,all_reduce,8,0,256,bf16,nccl,9\n").status().message(),
-      "t.csv:2:21: nodes: is not above zero");
+      "t.csv:2:21: nodes: 0 is out of range; write 1 to 4194304");
 }
 
 TEST(ValidateCollectives, SwitchingNvlsOffTakesTheRing) {

@@ -124,6 +124,28 @@ TEST(PredictOps, SaysWhichCellIsWrong) {
             "t.csv:2:11: m: \"many\" is not a whole number; write one, as 12");
 }
 
+TEST(PredictOps, RefusesSizesAndTimesThatNoKernelHas) {
+  const auto problem = [](const std::string& header, const std::string& row) {
+    return std::string(PredictOps(Table(header + row)).status().message());
+  };
+  EXPECT_EQ(problem(kGemmHeader, "h100,bf16,8,0,8192,14,x,0,cold\n"),
+            "t.csv:2:13: n: 0 is out of range; write 1 to 1073741824");
+  EXPECT_EQ(problem(kGemmHeader, "h100,bf16,8,8,8192,-14,x,0,cold\n"),
+            "t.csv:2:20: time_us: -14 is not above 0; write a number that is");
+  const std::string attention =
+      "gpu,dtype,kv_dtype,batch,q_len,kv_len,heads,kv_heads,head_dim,causal,"
+      "time_us,source,incl_kv_write\n";
+  EXPECT_EQ(problem(attention, "h100,bf16,bf16,1,64,64,0,8,128,1,9,x,0\n"),
+            "t.csv:2:24: heads: 0 is out of range; write 1 to 16384");
+  const auto unequal =
+      PredictOps(Table(attention + "h100,bf16,bf16,1,64,64,4,8,128,1,9,x,0\n"));
+  EXPECT_EQ(unequal.value().front().reason,
+            "8 key-value heads do not divide the 4 heads");
+  const auto unknown =
+      PredictOps(Table(attention + "h100,fp4,bf16,1,64,64,8,8,128,1,9,x,0\n"));
+  EXPECT_EQ(unknown.value().front().reason, "no law prices attention in fp4");
+}
+
 // ---- Measured, where the data is at hand.
 
 // The measured table of that name, or nothing.

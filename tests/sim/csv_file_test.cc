@@ -114,6 +114,18 @@ TEST(CsvFile, AnIntegerIsWholeHoweverItIsWritten) {
   EXPECT_FALSE(file.Integer(6, kFirst).ok());
 }
 
+TEST(CsvFile, ACountIsInItsRangeAndAPositiveNumberAboveZero) {
+  const CsvFile file = Parse("n\n8\n0\n9\n-0.5\n");
+  EXPECT_EQ(*file.Count(0, kFirst, 8), 8);
+  EXPECT_EQ(Error(file.Count(1, kFirst, 8)),
+            "a.csv:3:1: n: 0 is out of range; write 1 to 8");
+  EXPECT_EQ(Error(file.Count(2, kFirst, 8)),
+            "a.csv:4:1: n: 9 is out of range; write 1 to 8");
+  EXPECT_EQ(*file.Positive(0, kFirst), 8);
+  EXPECT_EQ(Error(file.Positive(3, kFirst)),
+            "a.csv:5:1: n: -0.5 is not above 0; write a number that is");
+}
+
 TEST(CsvFile, AFlagIsTrueOrFalse) {
   const CsvFile file = Parse("on\n1\n0\ntrue\nfalse\nyes\n");
   EXPECT_TRUE(*file.Flag(0, kFirst));

@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -146,6 +147,15 @@ TEST(CommandLine, FilesAreWrittenBesideTheAnswer) {
   const Ran nowhere = Orrery("run gpt2-1xa100 --dump-graph /nowhere/g.dot");
   EXPECT_EQ(nowhere.code, 1);
   EXPECT_EQ(nowhere.err, "/nowhere/g.dot: cannot write\n");
+}
+
+TEST(CommandLine, ValidateRefusesATableWithoutRows) {
+  const std::string table = testing::TempDir() + "empty.csv";
+  std::ofstream(table) << "run_id,cluster,hidden,iteration_ms\n";
+  EXPECT_EQ(Orrery("validate " + table).err,
+            table +
+                ":1:1: the table has no row below the names of its "
+                "columns\n");
 }
 
 TEST(CommandLine, ValidateRefusesATableItDoesNotKnow) {
