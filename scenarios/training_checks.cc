@@ -272,9 +272,9 @@ class Checks {
     const Split& s = t_.split;
     if (s.shard_group == 0) return absl::OkStatus();
     const int64_t ranks = s.data * s.context;
-    if (s.zero != 3) {
-      return Error("parallel.shard_group", "needs zero 3; zero ", s.zero,
-                   " shards over all data-parallel ranks");
+    if (s.zero == 0) {
+      return Error("parallel.shard_group",
+                   "needs zero 1, 2 or 3: with zero 0 nothing is sharded");
     }
     if (ranks % s.shard_group != 0) {
       return Error("parallel.shard_group", s.shard_group,

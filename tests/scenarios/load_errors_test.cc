@@ -135,9 +135,9 @@ TEST(LoadErrors, TheSplitFillsTheClusterAndTheBatch) {
       {With("tensor: 8 pipeline: 4", "zero: 3 shard_group: 7"),
        "a.textproto:5:22: training.parallel.shard_group: 7 does not divide the "
        "64 data-parallel ranks; 1, 2, 4, 8, 16, 32 or 64 would"},
-      {With("tensor: 8 pipeline: 4", "zero: 1 shard_group: 8"),
-       "a.textproto:5:22: training.parallel.shard_group: needs zero 3; zero 1 "
-       "shards over all data-parallel ranks"},
+      {With("tensor: 8 pipeline: 4", "zero: 0 shard_group: 8"),
+       "a.textproto:5:22: training.parallel.shard_group: needs zero 1, 2 or 3: "
+       "with zero 0 nothing is sharded"},
   });
 }
 
