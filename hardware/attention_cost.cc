@@ -15,8 +15,8 @@ double CeilDiv(int64_t a, int64_t b) {
 
 const AttentionLaw& LawOf(const Calibration& calibration,
                           const models::Attention& a) {
-  return a.backward ? calibration.attention_backward[a.family]
-                    : calibration.attention_forward[a.family];
+  return a.backward ? calibration.attention.backward[a.family]
+                    : calibration.attention.forward[a.family];
 }
 
 struct Tiles {

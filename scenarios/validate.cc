@@ -3,6 +3,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "scenarios/op_tables/op_tables.h"
 #include "scenarios/run.h"
 #include "scenarios/table_rules.h"
 #include "scenarios/validate_collectives.h"
@@ -52,7 +53,8 @@ absl::StatusOr<std::vector<Prediction>> Validate(
     if (!column.ok()) return column.status();
     columns.push_back(*column);
   }
-  if (OpTableOf(*csv)) return GroupedBy(columns, *csv, PredictOps(*csv));
+  if (FindOpTable(*csv) != nullptr)
+    return GroupedBy(columns, *csv, PredictOps(*csv));
   if (IsCollectiveTable(*csv)) {
     return GroupedBy(columns, *csv, PredictCollectives(*csv));
   }

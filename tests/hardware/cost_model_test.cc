@@ -54,9 +54,9 @@ CostModel Round() {
                          .tile_seconds = 0,
                          .tail = 0,
                          .memory_efficiency = 1};
-  c.attention_forward =
+  c.attention.forward =
       sim::Column<AttentionFamily, AttentionLaw>(kAttentionFamilies, law);
-  c.attention_backward = c.attention_forward;
+  c.attention.backward = c.attention.forward;
   c.memory_bound = {
       .launch_seconds = sim::Column<Pointwise, double>(kPointwiseKinds, 2e-6),
       .efficiency = sim::Column<Pointwise, double>(kPointwiseKinds, 0.5),
@@ -191,7 +191,7 @@ TEST(AttentionCost, PackedHeadsShareTiles) {
                             .value_head_dim = 128};
   EXPECT_NEAR(CostOf(model.gpu, model.calibration, a).compute, 67.1e-6, 1e-7);
   // Packed: 128 rows fill one tile, twice as high.
-  for (AttentionLaw& law : model.calibration.attention_forward) {
+  for (AttentionLaw& law : model.calibration.attention.forward) {
     law.packs_heads = true;
   }
   EXPECT_NEAR(CostOf(model.gpu, model.calibration, a).compute, 134.2e-6, 1e-7);

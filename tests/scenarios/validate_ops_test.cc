@@ -27,11 +27,12 @@ sim::CsvFile Table(const std::string& text) {
 const char kGemmHeader[] =
     "gpu,dtype,m,n,k,time_us,source,act_quant_included,l2\n";
 
-TEST(OpTableOf, TellsTablesByTheirColumns) {
-  EXPECT_EQ(OpTableOf(Table(kGemmHeader)), OpTable::kGemm);
-  EXPECT_EQ(OpTableOf(Table("gpu,op,rows,width,bytes,dtype,time_us,source\n")),
-            OpTable::kPointwise);
-  EXPECT_EQ(OpTableOf(Table("gpu,collective,bytes,time_us\n")), std::nullopt);
+TEST(FindOpTable, TellsTablesByTheirColumns) {
+  EXPECT_EQ(FindOpTable(Table(kGemmHeader))->name, "gemm");
+  EXPECT_EQ(FindOpTable(Table("gpu,op,rows,width,bytes,dtype,time_us,source\n"))
+                ->name,
+            "pointwise");
+  EXPECT_EQ(FindOpTable(Table("gpu,collective,bytes,time_us\n")), nullptr);
 }
 
 TEST(PredictOps, PricesARowAndSaysWhichOneItWas) {
