@@ -8,6 +8,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "models/account.h"
 #include "models/op_graph.h"
 #include "scenarios/account.h"
@@ -22,6 +24,7 @@
 #include "scenarios/trace_perfetto.h"
 #include "scenarios/validate.h"
 #include "scenarios/validation_report.h"
+#include "tools/calibrate/fit_tables.h"
 #include "tools/progress.h"
 
 namespace tools {
@@ -168,6 +171,23 @@ int ValidateTable(const Arguments& a) {
   if (a.out.empty()) return kDone;
   const absl::Status status = WriteFile(a.out, scenarios::ToCsv(*rows));
   return status.ok() ? kDone : Fail(status);
+}
+
+int FitCalibration(const Arguments& a) {
+  const Progress progress("fitting");
+  const std::string today =
+      absl::FormatTime("%Y-%m-%d", absl::Now(), absl::UTCTimeZone());
+  const absl::StatusOr<FitAnswer> answer =
+      FitTables({.tables = a.tables,
+                 .start = a.start,
+                 .gpus = a.gpus,
+                 .only = a.only,
+                 .date = a.date.empty() ? today : a.date});
+  if (!answer.ok()) return Fail(answer.status());
+  const absl::Status status = WriteFile(a.out, answer->calibration);
+  if (!status.ok()) return Fail(status);
+  std::cout << answer->report;
+  return kDone;
 }
 
 int ListKind(const Arguments& a) {

@@ -34,6 +34,9 @@ struct Arguments {
   std::string table;
   std::vector<std::string> by;
   std::string out;
+  std::vector<std::string> tables;  // of fit
+  std::string start, date;          // of fit; empty: see FitQuestion; today
+  std::vector<std::string> gpus, only;
 };
 
 int RunScenario(const Arguments& a);
@@ -41,6 +44,7 @@ int CompareScenarios(const Arguments& a);
 int AccountFor(const Arguments& a);
 int ExplainScenario(const Arguments& a);
 int ValidateTable(const Arguments& a);
+int FitCalibration(const Arguments& a);
 int ListKind(const Arguments& a);
 
 }  // namespace tools

@@ -120,6 +120,31 @@ void AddValidate(CLI::App& app, Arguments& a, int& code) {
   validate->callback([&] { code = tools::ValidateTable(a); });
 }
 
+void AddFit(CLI::App& app, Arguments& a, int& code) {
+  CLI::App* fit = app.add_subcommand(
+      "fit", "fit the constants of kernel prices to measured tables");
+  fit->add_option("TABLE", a.tables, "CSV files of measured operator times")
+      ->required()
+      ->check(NotEmpty);
+  fit->add_option("-o,--out", a.out, "calibration file to write")
+      ->required()
+      ->check(NotEmpty);
+  fit->add_option("--start", a.start,
+                  "calibration to refine, a name or a file; default: that of "
+                  "the first row's GPU")
+      ->check(NotEmpty);
+  fit->add_option("--gpu", a.gpus,
+                  "take rows of these GPUs only, e.g. h100-sxm-80gb; default: "
+                  "of every GPU that uses the calibration")
+      ->delimiter(',');
+  fit->add_option("--only", a.only,
+                  "laws to fit, by name of tools/calibrate/recipes.textproto")
+      ->delimiter(',');
+  fit->add_option("--date", a.date,
+                  "date to write into the file; default: today's, in UTC");
+  fit->callback([&] { code = tools::FitCalibration(a); });
+}
+
 void AddList(CLI::App& app, Arguments& a, int& code) {
   CLI::App* list = app.add_subcommand("list", "what scenario files may name");
   list->add_option("KIND", a.list_kind,
@@ -155,6 +180,7 @@ int main(int argc, char** argv) {
   AddAccount(app, a, code);
   AddExplain(app, a, code);
   AddValidate(app, a, code);
+  AddFit(app, a, code);
   AddList(app, a, code);
   const std::string unknown = UnknownCommand(app, argc > 1 ? argv[1] : "");
   if (!unknown.empty()) {
