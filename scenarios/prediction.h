@@ -25,8 +25,9 @@ struct Prediction {
   int64_t row = 0;    // of the table's data: the first below the header is 1
   std::string id;     // what was measured, in words
   std::string group;  // rows summarised together: GPU, dtype, source, ...
+  std::string family = {};  // of kernels or algorithms: "fp8 vllm"; or empty
   // The headline is the mean over sources of each source's figure; rows that
-  // are not scored are predicted but left out of it.
+  // are not scored are predicted but left out of every figure.
   std::string source = {};
   bool scored = true;
   std::string metric;    // the measured column, with its unit: "time_us"

@@ -1,5 +1,8 @@
 #include "scenarios/validate.h"
 
+#include <optional>
+#include <string>
+
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -21,16 +24,22 @@ absl::StatusOr<double> SimulatedSeconds(const Inputs& inputs) {
   return sim::InSeconds(outcome->timeline.makespan);
 }
 
+constexpr absl::string_view kFamily = "family";
+
+// What rows are grouped by: a column, or nothing for the predictions' family.
+using GroupCell = std::optional<sim::CsvColumn>;
+
 // The same predictions, one per row of `csv`, grouped by the cells of `by`; as
 // they are if it is empty.
 absl::StatusOr<std::vector<Prediction>> GroupedBy(
-    std::span<const sim::CsvColumn> by, const sim::CsvFile& csv,
+    std::span<const GroupCell> by, const sim::CsvFile& csv,
     absl::StatusOr<std::vector<Prediction>> predictions) {
   if (!predictions.ok() || by.empty()) return predictions;
   for (size_t row = 0; row < predictions->size(); ++row) {
     std::vector<std::string> cells;
-    for (const sim::CsvColumn column : by) {
-      cells.emplace_back(csv.Text(row, column));
+    for (const GroupCell column : by) {
+      cells.emplace_back(column ? csv.Text(row, *column)
+                                : (*predictions)[row].family);
     }
     (*predictions)[row].group = absl::StrJoin(cells, " ");
   }
@@ -47,11 +56,16 @@ absl::StatusOr<std::vector<Prediction>> Validate(
     return absl::InvalidArgumentError(absl::StrCat(
         path, ":1:1: the table has no row below the names of its columns"));
   }
-  std::vector<sim::CsvColumn> columns;
+  std::vector<GroupCell> columns;
   for (const std::string& name : by) {
     const absl::StatusOr<sim::CsvColumn> column = csv->Column(name);
-    if (!column.ok()) return column.status();
-    columns.push_back(*column);
+    if (column.ok()) {
+      columns.push_back(*column);
+    } else if (name == kFamily) {
+      columns.push_back(std::nullopt);
+    } else {
+      return column.status();
+    }
   }
   if (FindOpTable(*csv) != nullptr)
     return GroupedBy(columns, *csv, PredictOps(*csv));
@@ -63,7 +77,8 @@ absl::StatusOr<std::vector<Prediction>> Validate(
     return absl::InvalidArgumentError(
         absl::StrCat(path, ":1:1: ", rules.status().message()));
   }
-  return PredictRuns(*csv, *rules, columns, threads, SimulatedSeconds);
+  return GroupedBy(columns, *csv,
+                   PredictRuns(*csv, *rules, threads, SimulatedSeconds));
 }
 
 }  // namespace scenarios

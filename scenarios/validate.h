@@ -16,7 +16,8 @@
 
 namespace scenarios {
 
-// Rows are grouped by the cells of the columns `by`. Fails on a file that
+// Rows are grouped by the cells of the columns `by`, of which "family" is the
+// predictions' own where the table has no such column. Fails on a file that
 // cannot be read, on columns of no known table and on an unknown name in `by`.
 // REQUIRES: threads > 0.
 absl::StatusOr<std::vector<Prediction>> Validate(

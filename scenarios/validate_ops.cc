@@ -53,6 +53,7 @@ absl::StatusOr<std::vector<Prediction>> PredictOps(const sim::CsvFile& csv) {
     Prediction prediction{.row = op.row,
                           .id = op.id,
                           .group = op.group,
+                          .family = op.family,
                           .source = op.source,
                           .scored = op.scored,
                           .metric = "time_us",

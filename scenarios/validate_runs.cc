@@ -6,23 +6,11 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "scenarios/load.h"
 #include "scenarios/scenario_file.h"
 
 namespace scenarios {
 namespace {
-
-std::string GroupOf(const sim::CsvFile& csv, size_t row,
-                    std::span<const sim::CsvColumn> by,
-                    const std::string& source) {
-  if (by.empty()) return source;
-  std::vector<std::string> cells;
-  for (const sim::CsvColumn column : by) {
-    cells.emplace_back(csv.Text(row, column));
-  }
-  return absl::StrJoin(cells, " ");
-}
 
 absl::StatusOr<double> PredictRow(const RunRow& run, StepSeconds seconds) {
   const absl::StatusOr<ScenarioFile> scenario =
@@ -33,11 +21,10 @@ absl::StatusOr<double> PredictRow(const RunRow& run, StepSeconds seconds) {
   return seconds(*inputs);
 }
 
-Prediction PredictionOf(const RunRow& run, size_t row, std::string group,
-                        StepSeconds seconds) {
+Prediction PredictionOf(const RunRow& run, size_t row, StepSeconds seconds) {
   Prediction p{.row = static_cast<int64_t>(row) + 1,
                .id = run.id,
-               .group = std::move(group),
+               .group = run.source,
                .source = run.source,
                .scored = run.scored,
                .metric = "step_seconds",
@@ -57,16 +44,14 @@ Prediction PredictionOf(const RunRow& run, size_t row, std::string group,
 }  // namespace
 
 std::vector<Prediction> PredictRuns(const sim::CsvFile& csv,
-                                    const TableRules& rules,
-                                    std::span<const sim::CsvColumn> by,
-                                    int threads, StepSeconds step_seconds) {
+                                    const TableRules& rules, int threads,
+                                    StepSeconds step_seconds) {
   std::vector<Prediction> predictions(csv.rows());
   std::atomic<size_t> next = 0;
   const auto work = [&] {
     for (size_t row = next++; row < csv.rows(); row = next++) {
       const RunRow run = RowOf(rules, csv, row);
-      predictions[row] = PredictionOf(
-          run, row, GroupOf(csv, row, by, run.source), step_seconds);
+      predictions[row] = PredictionOf(run, row, step_seconds);
     }
   };
   std::vector<std::jthread> workers;

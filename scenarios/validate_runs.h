@@ -25,15 +25,13 @@ namespace scenarios {
 using StepSeconds = absl::FunctionRef<absl::StatusOr<double>(const Inputs&)>;
 
 // One prediction per row, in the table's order whatever the number of threads.
-// Rows are grouped by the cells of the columns `by`, or by source if it is
-// empty. A row whose rules skip it, whose scenario does not load or cannot run
-// is skipped with that reason.
+// Rows are grouped by source. A row whose rules skip it, whose scenario does
+// not load or cannot run is skipped with that reason.
 //
 // REQUIRES: the rules are for this table; threads > 0.
 std::vector<Prediction> PredictRuns(const sim::CsvFile& csv,
-                                    const TableRules& rules,
-                                    std::span<const sim::CsvColumn> by,
-                                    int threads, StepSeconds step_seconds);
+                                    const TableRules& rules, int threads,
+                                    StepSeconds step_seconds);
 
 }  // namespace scenarios
 

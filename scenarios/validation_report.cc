@@ -46,14 +46,13 @@ struct Group {
   std::vector<const Prediction*> rows;
 };
 
-// Groups in the order they first appear.
+// Scored rows by name, in the order names first appear.
 template <class Name>
-std::vector<Group> GroupBy(std::span<const Prediction> rows, Name name,
-                           bool only_scored) {
+std::vector<Group> GroupBy(std::span<const Prediction> rows, Name name) {
   std::vector<Group> groups;
   absl::btree_map<std::string, size_t> index;
   for (const Prediction& row : rows) {
-    if (only_scored && !row.scored) continue;
+    if (!row.scored) continue;
     const auto [at, added] = index.try_emplace(name(row), groups.size());
     if (added) groups.push_back({name(row), {}});
     groups[at->second].rows.push_back(&row);
@@ -90,7 +89,38 @@ std::string SkippedText(std::span<const Prediction> rows) {
   for (const auto& [reason, count] : sorted) {
     absl::StrAppendFormat(&text, "%5d skipped: %s\n", count, reason);
   }
+  const int64_t unscored =
+      std::count_if(rows.begin(), rows.end(),
+                    [](const Prediction& row) { return !row.scored; });
+  if (unscored > 0) {
+    absl::StrAppendFormat(
+        &text, "%5d not scored: the table calls them inexact or suspect\n",
+        unscored);
+  }
   return text.empty() ? text : text + "\n";
+}
+
+constexpr size_t kWorst = 5;
+
+// The scored rows that are farthest off, by the ratio, worst first.
+std::string WorstText(std::span<const Prediction> rows) {
+  std::vector<std::pair<double, const Prediction*>> worst;
+  for (const Prediction& row : rows) {
+    if (row.status != PredictionStatus::kOk || !row.scored) continue;
+    worst.emplace_back(-std::abs(std::log(row.predicted / row.measured)), &row);
+  }
+  std::stable_sort(
+      worst.begin(), worst.end(),
+      [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::string text = "\nworst rows\n";
+  for (size_t i = 0; i < std::min(kWorst, worst.size()); ++i) {
+    const Prediction& row = *worst[i].second;
+    absl::StrAppendFormat(
+        &text, "%6d  %s, %s: measured %.4g, predicted %.4g %s, %+.0f %%\n",
+        row.row, row.group, row.id, row.measured, row.predicted, row.metric,
+        100 * RelativeError(row));
+  }
+  return text;
 }
 
 }  // namespace
@@ -98,7 +128,7 @@ std::string SkippedText(std::span<const Prediction> rows) {
 std::vector<ErrorSummary> SummariseGroups(std::span<const Prediction> rows) {
   std::vector<ErrorSummary> summaries;
   const auto group = [](const Prediction& p) { return p.group; };
-  for (const Group& g : GroupBy(rows, group, false)) {
+  for (const Group& g : GroupBy(rows, group)) {
     summaries.push_back(Summarise(g.name, g.rows));
   }
   return summaries;
@@ -108,7 +138,7 @@ ErrorSummary Headline(std::span<const Prediction> rows) {
   ErrorSummary mean{.group = "mean over sources"};
   int sources = 0;
   const auto source = [](const Prediction& p) { return p.source; };
-  for (const Group& g : GroupBy(rows, source, true)) {
+  for (const Group& g : GroupBy(rows, source)) {
     const ErrorSummary s = Summarise(g.name, g.rows);
     mean.rows += s.rows;
     mean.modelled += s.modelled;
@@ -151,9 +181,8 @@ std::string ToText(std::span<const Prediction> rows) {
   absl::StrAppendFormat(&text, "%-44s %5s %5s %9s %9s %9s %9s\n", "group",
                         "rows", "ok", "median", "mean", "p90", "bias");
   for (const ErrorSummary& s : SummariseGroups(rows)) text += SummaryLine(s);
-  ErrorSummary headline = Headline(rows);
-  headline.group += ", scored rows";
-  return text + "\n" + SummaryLine(headline);
+  const ErrorSummary headline = Headline(rows);
+  return text + "\n" + SummaryLine(headline) + WorstText(rows);
 }
 
 }  // namespace scenarios

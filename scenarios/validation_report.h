@@ -28,7 +28,7 @@ struct ErrorSummary {
   double bias = 0;          // median of error, with its sign
 };
 
-// One summary per group, in the order groups first appear.
+// One summary per group of scored rows, in the order groups first appear.
 std::vector<ErrorSummary> SummariseGroups(std::span<const Prediction> rows);
 
 // The mean over sources of each source's figure, over scored rows; `rows` and
@@ -39,7 +39,7 @@ ErrorSummary Headline(std::span<const Prediction> rows);
 // skipped), reason; one line per prediction, in their order.
 std::string ToCsv(std::span<const Prediction> rows);
 
-// For people: why rows were skipped, the groups, the headline.
+// For people: why rows were skipped, the groups, the headline, the worst rows.
 std::string ToText(std::span<const Prediction> rows);
 
 }  // namespace scenarios

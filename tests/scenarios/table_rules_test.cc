@@ -114,7 +114,7 @@ TEST(PredictRuns, GivesEachRowItsPredictionOrItsReason) {
   const sim::CsvFile csv =
       Table(std::string(kGood) + kExperts + kWrongBatch + kTierTwo);
   const std::vector<Prediction> rows =
-      PredictRuns(csv, RulesFor(csv).value(), {}, 2, TenMsAMicrobatch);
+      PredictRuns(csv, RulesFor(csv).value(), 2, TenMsAMicrobatch);
   // a: 64 / (4 x 8) = 2 microbatches; d: 64 / (4 x 16) = 1.
   EXPECT_EQ(
       ToCsv(rows),
@@ -128,20 +128,14 @@ TEST(PredictRuns, GivesEachRowItsPredictionOrItsReason) {
       "4,d,step_seconds,0.25,0.01,-0.9600,ok,\n");
 }
 
-TEST(PredictRuns, GroupsByColumnsOrElseBySource) {
+TEST(PredictRuns, GroupsBySource) {
   const sim::CsvFile csv = Table(std::string(kGood) + kTierTwo);
-  const TableRules rules = RulesFor(csv).value();
-  const auto groups = [&](const std::vector<sim::CsvColumn>& by) {
-    std::vector<std::string> names;
-    for (const Prediction& p :
-         PredictRuns(csv, rules, by, 1, TenMsAMicrobatch)) {
-      names.push_back(p.group);
-    }
-    return names;
-  };
-  EXPECT_THAT(groups({}), ElementsAre("lab", "shop"));
-  EXPECT_THAT(groups({*csv.FindColumn("gpu"), *csv.FindColumn("n_gpus")}),
-              ElementsAre("a100_sxm_80gb 8", "a100_sxm_80gb 16"));
+  std::vector<std::string> groups;
+  for (const Prediction& p :
+       PredictRuns(csv, RulesFor(csv).value(), 1, TenMsAMicrobatch)) {
+    groups.push_back(p.group);
+  }
+  EXPECT_THAT(groups, ElementsAre("lab", "shop"));
 }
 
 Prediction Of(const std::string& source, double error, bool scored = true) {
