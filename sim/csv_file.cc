@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,7 +14,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "sim/read_text.h"
 #include "sim/spelling.h"
@@ -250,22 +248,6 @@ absl::Status CsvFile::Error(size_t row, CsvColumn column,
   return absl::InvalidArgumentError(
       absl::StrCat(Place(row, column), ": ",
                    names_[static_cast<size_t>(column)], ": ", problem));
-}
-
-std::string CsvLine(std::span<const std::string> cells) {
-  std::string line;
-  for (const std::string& cell : cells) {
-    if (&cell != cells.data()) line += ',';
-    const bool alone = cells.size() == 1 && cell.empty();
-    if (alone || cell.find_first_of(",\"\r\n") != std::string::npos) {
-      absl::StrAppend(&line, "\"", absl::StrReplaceAll(cell, {{"\"", "\"\""}}),
-                      "\"");
-    } else {
-      line += cell;
-    }
-  }
-  line += '\n';
-  return line;
 }
 
 }  // namespace sim

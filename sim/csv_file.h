@@ -15,13 +15,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "sim/csv_line.h"  // IWYU pragma: export
 
 namespace sim {
 
@@ -82,10 +82,6 @@ class CsvFile {
   std::vector<Cell> cells_;  // header first, row by row
   std::vector<std::string> names_;
 };
-
-// The cells as one line of CSV, with its line feed; quotes only where needed.
-// An empty line would count for nothing, so one empty cell is written "".
-std::string CsvLine(std::span<const std::string> cells);
 
 }  // namespace sim
 
