@@ -11,16 +11,6 @@
 namespace scenarios {
 namespace {
 
-// The value below which `share` of `values` lie. REQUIRES: not empty.
-double Quantile(std::vector<double> values, double share) {
-  std::sort(values.begin(), values.end());
-  const double at = share * static_cast<double>(values.size() - 1);
-  const size_t below = static_cast<size_t>(at);
-  const size_t above = std::min(below + 1, values.size() - 1);
-  const double part = at - static_cast<double>(below);
-  return values[below] * (1 - part) + values[above] * part;
-}
-
 ErrorSummary Summarise(const std::string& group,
                        std::span<const Prediction* const> rows) {
   ErrorSummary summary{.group = group,
@@ -124,6 +114,15 @@ std::string WorstText(std::span<const Prediction> rows) {
 }
 
 }  // namespace
+
+double Quantile(std::vector<double> values, double share) {
+  std::sort(values.begin(), values.end());
+  const double at = share * static_cast<double>(values.size() - 1);
+  const size_t below = static_cast<size_t>(at);
+  const size_t above = std::min(below + 1, values.size() - 1);
+  const double part = at - static_cast<double>(below);
+  return values[below] * (1 - part) + values[above] * part;
+}
 
 std::vector<ErrorSummary> SummariseGroups(std::span<const Prediction> rows) {
   std::vector<ErrorSummary> summaries;

@@ -17,6 +17,10 @@
 
 namespace scenarios {
 
+// The value below which `share` of `values` lie, between two of them by their
+// distances. REQUIRES: not empty; 0 <= share <= 1.
+double Quantile(std::vector<double> values, double share);
+
 // Of the modelled rows among `rows`; quantiles interpolate linearly.
 struct ErrorSummary {
   std::string group;
@@ -41,6 +45,10 @@ std::string ToCsv(std::span<const Prediction> rows);
 
 // For people: why rows were skipped, the groups, the headline, the worst rows.
 std::string ToText(std::span<const Prediction> rows);
+
+// For programs: {"headline": {…}, "groups": [{…}], "rows": [{…}]} with the
+// names of the structs' members; figures are shares, 0.05 for 5 %.
+std::string ToJson(std::span<const Prediction> rows);
 
 }  // namespace scenarios
 

@@ -167,7 +167,9 @@ int ValidateTable(const Arguments& a) {
       scenarios::Validate(a.table, a.by,
                           cores > 0 ? static_cast<int>(cores) : 1);
   if (!rows.ok()) return Fail(rows.status());
-  std::cout << scenarios::ToText(*rows);
+  std::cout << (a.format == "json"  ? scenarios::ToJson(*rows)
+                : a.format == "csv" ? scenarios::ToCsv(*rows)
+                                    : scenarios::ToText(*rows));
   if (a.out.empty()) return kDone;
   const absl::Status status = WriteFile(a.out, scenarios::ToCsv(*rows));
   return status.ok() ? kDone : Fail(status);

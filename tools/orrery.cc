@@ -117,6 +117,7 @@ void AddValidate(CLI::App& app, Arguments& a, int& code) {
       ->delimiter(',');
   validate->add_option("--out", a.out, "write one line per row to this CSV")
       ->check(NotEmpty);
+  TakeFormat(*validate, a);
   validate->callback([&] { code = tools::ValidateTable(a); });
 }
 

@@ -33,7 +33,7 @@ std::string WhyNoTraceProcessor() {
   const fs::path folder = sim::DataPath("build/trace_processor");
   if (fs::exists(folder / "trace_processor.wasm")) return "";
   return absl::StrCat(folder.string(),
-                      " is absent: run tools/fetch-trace-processor");
+                      " is absent: run tools/fetch trace_processor");
 }
 
 std::vector<nlohmann::json> Ask(const fs::path& trace,

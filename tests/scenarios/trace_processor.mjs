@@ -2,7 +2,7 @@
 //
 //   node trace_processor.mjs FOLDER TRACE SQL...
 //
-// FOLDER is what tools/fetch-trace-processor makes. Prints, for each SQL, one
+// FOLDER is what tools/fetch trace_processor makes. Prints, for each SQL, one
 // line: a JSON array of rows, each an array of values; integers, which have 64
 // bits, are strings.
 import {readFileSync} from 'node:fs';

@@ -149,6 +149,21 @@ TEST(CommandLine, FilesAreWrittenBesideTheAnswer) {
   EXPECT_EQ(nowhere.err, "/nowhere/g.dot: cannot write\n");
 }
 
+TEST(CommandLine, ValidateAnswersPrograms) {
+  const std::string table = testing::TempDir() + "gemm.csv";
+  std::ofstream(table) << "gpu,dtype,m,n,k,time_us,source,framework,"
+                          "act_quant_included,l2\n"
+                          "h100,bf16,4096,4096,4096,178,lab,x,0,cold\n"
+                          "h100,fp7,4096,4096,4096,178,lab,x,0,cold\n";
+  const Ran ran = Orrery("validate " + table + " --format json --by gpu");
+  EXPECT_EQ(ran.code, 0);
+  const auto json = nlohmann::json::parse(ran.out);
+  EXPECT_EQ(json["groups"][0]["group"], "h100");
+  EXPECT_EQ(json["groups"][0]["modelled"], 1);
+  EXPECT_EQ(json["rows"][0]["measured"], 178.0);
+  EXPECT_EQ(json["rows"][1]["reason"], "no law prices fp7 GEMMs");
+}
+
 TEST(CommandLine, ValidateRefusesATableWithoutRows) {
   const std::string table = testing::TempDir() + "empty.csv";
   std::ofstream(table) << "run_id,cluster,hidden,iteration_ms\n";

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/message.h"
+#include "scenarios/validation_report.h"
 #include "tools/calibrate/constant.h"
 #include "tools/calibrate/minimise.h"
 #include "tools/calibrate/recipe.pb.h"
@@ -154,15 +155,6 @@ std::vector<double> KeptOut(const proto::Recipe& recipe,
   return predictions;
 }
 
-double Quantile(std::vector<double> sorted, double share) {
-  std::sort(sorted.begin(), sorted.end());
-  const double at = share * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<size_t>(at);
-  const size_t above = std::min(below + 1, sorted.size() - 1);
-  const double part = at - static_cast<double>(below);
-  return sorted[below] * (1 - part) + sorted[above] * part;
-}
-
 FitError ErrorOf(const std::string& of, const FitProblem& problem,
                  std::span<const double> predictions, const Rows& rows) {
   std::vector<double> errors, sizes;
@@ -172,9 +164,9 @@ FitError ErrorOf(const std::string& of, const FitProblem& problem,
     sizes.push_back(std::abs(errors.back()));
     error.mean_error += sizes.back() / static_cast<double>(rows.size());
   }
-  error.p90_error = Quantile(sizes, 0.9);
-  error.low = Quantile(errors, 0.1);
-  error.high = Quantile(errors, 0.9);
+  error.p90_error = scenarios::Quantile(sizes, 0.9);
+  error.low = scenarios::Quantile(errors, 0.1);
+  error.high = scenarios::Quantile(errors, 0.9);
   return error;
 }
 
