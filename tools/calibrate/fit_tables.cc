@@ -1,6 +1,7 @@
 #include "tools/calibrate/fit_tables.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <utility>
 
@@ -193,6 +194,19 @@ std::string Percent(double share) {
   return absl::StrFormat("%.1f %%", 100 * share);
 }
 
+void SetResidual(const FitError& error,
+                 hardware::proto::Provenance::Residual& residual) {
+  const auto rounded = [](double share) {
+    return std::round(share * 1e4) / 1e4;
+  };
+  residual.set_family(error.of);
+  residual.set_rows(error.rows);
+  residual.set_mape(rounded(error.mean_error));
+  residual.set_p90(rounded(error.p90_error));
+  residual.set_low(rounded(error.low));
+  residual.set_high(rounded(error.high));
+}
+
 // Writes where the constants come from into the law's provenance.
 absl::Status SetProvenance(const proto::Recipe& recipe, const Fitted& fitted,
                            const FitProblem& problem,
@@ -218,14 +232,12 @@ absl::Status SetProvenance(const proto::Recipe& recipe, const Fitted& fitted,
                    Percent(fitted.kept_out.mean_error), ", p90 ",
                    Percent(fitted.kept_out.p90_error), "; in sample MAPE ",
                    Percent(fitted.in_sample.mean_error)));
+  for (const std::string& machine : machines) provenance.add_gpu(machine);
   for (const FitError& error : fitted.families) {
-    auto& residual = *provenance.add_residual();
-    residual.set_family(error.of);
-    residual.set_rows(error.rows);
-    residual.set_mape(error.mean_error);
-    residual.set_p90(error.p90_error);
-    residual.set_low(error.low);
-    residual.set_high(error.high);
+    SetResidual(error, *provenance.add_residual());
+  }
+  for (const FitError& error : fitted.machines) {
+    SetResidual(error, *provenance.add_left_out());
   }
   return absl::OkStatus();
 }
