@@ -17,19 +17,17 @@ using models::TrainingSpec;
 // A change in place; the text that --set takes, or nothing if it does not
 // apply.
 struct Change {
-  std::optional<std::string> (*make)(const models::ModelSpec& model,
+  std::optional<std::string> (*make)(const Inputs& inputs,
                                      TrainingSpec* training);
 };
 
-std::optional<std::string> RecomputeSelective(const models::ModelSpec&,
-                                              TrainingSpec* t) {
+std::optional<std::string> RecomputeSelective(const Inputs&, TrainingSpec* t) {
   if (t->recompute != models::Recompute::kNone) return std::nullopt;
   t->recompute = models::Recompute::kSelective;
   return "training.recompute=SELECTIVE";
 }
 
-std::optional<std::string> RecomputeFull(const models::ModelSpec&,
-                                         TrainingSpec* t) {
+std::optional<std::string> RecomputeFull(const Inputs&, TrainingSpec* t) {
   if (t->recompute == models::Recompute::kFull && t->recompute_layers == 0) {
     return std::nullopt;
   }
@@ -45,49 +43,59 @@ std::optional<std::string> RaiseZero(TrainingSpec* t, int zero) {
   t->split.zero = zero;
   return absl::StrCat("training.parallel.zero=", zero);
 }
-std::optional<std::string> ZeroOne(const models::ModelSpec&, TrainingSpec* t) {
+std::optional<std::string> ZeroOne(const Inputs&, TrainingSpec* t) {
   return RaiseZero(t, 1);
 }
-std::optional<std::string> ZeroTwo(const models::ModelSpec&, TrainingSpec* t) {
+std::optional<std::string> ZeroTwo(const Inputs&, TrainingSpec* t) {
   return RaiseZero(t, 2);
 }
-std::optional<std::string> ZeroThree(const models::ModelSpec&,
-                                     TrainingSpec* t) {
+std::optional<std::string> ZeroThree(const Inputs&, TrainingSpec* t) {
   if (t->split.pipeline > 1) return std::nullopt;
   return RaiseZero(t, 3);
 }
 
-std::optional<std::string> HalveMicroBatch(const models::ModelSpec&,
-                                           TrainingSpec* t) {
+std::optional<std::string> HalveMicroBatch(const Inputs&, TrainingSpec* t) {
   if (t->micro_batch % 2 != 0) return std::nullopt;
   t->micro_batch /= 2;
   return absl::StrCat("training.micro_batch=", t->micro_batch);
 }
 
+// Whether the ranks of a tensor group of that size have like parts of a layer,
+// and are on one server.
+bool TensorFits(const Inputs& inputs, int64_t tensor) {
+  const models::ModelSpec& m = inputs.model;
+  return !m.linear_stack && tensor <= inputs.cluster.gpus_per_node &&
+         m.heads % tensor == 0 &&
+         (m.kv_heads % tensor == 0 || tensor % m.kv_heads == 0) &&
+         m.ffn_hidden % tensor == 0 &&
+         (!inputs.training.split.sequence ||
+          inputs.training.sequence_length % tensor == 0);
+}
+
 // More tensor-parallel ranks out of the data-parallel ones.
-std::optional<std::string> DoubleTensor(const models::ModelSpec& model,
-                                        TrainingSpec* t) {
+std::optional<std::string> DoubleTensor(const Inputs& inputs, TrainingSpec* t) {
   Split& split = t->split;
-  if (model.linear_stack || split.data % 2 != 0 ||
-      model.heads % (split.tensor * 2) != 0 || split.tensor * 2 > 8) {
+  if (split.data % 2 != 0 || !TensorFits(inputs, split.tensor * 2)) {
     return std::nullopt;
   }
   split.tensor *= 2;
   split.data /= 2;
-  return absl::StrCat("training.parallel.tensor=", split.tensor);
+  return absl::StrCat("training.parallel.tensor=", split.tensor,
+                      " --set training.parallel.data=", split.data);
 }
 
-std::optional<std::string> DoublePipeline(const models::ModelSpec& model,
+std::optional<std::string> DoublePipeline(const Inputs& inputs,
                                           TrainingSpec* t) {
   Split& split = t->split;
   const int64_t chunks = split.pipeline * 2 * split.virtual_stages;
   if (split.data % 2 != 0 || split.zero == 3 || !split.chunk_layers.empty() ||
-      model.layers % chunks != 0) {
+      inputs.model.layers % chunks != 0) {
     return std::nullopt;
   }
   split.pipeline *= 2;
   split.data /= 2;
-  return absl::StrCat("training.parallel.pipeline=", split.pipeline);
+  return absl::StrCat("training.parallel.pipeline=", split.pipeline,
+                      " --set training.parallel.data=", split.data);
 }
 
 constexpr Change kChanges[] = {
@@ -131,13 +139,13 @@ std::vector<WayOut> WaysOut(const Inputs& inputs) {
   std::vector<WayOut> ways;
   for (const Change& change : kChanges) {
     Inputs changed = inputs;
-    const auto text = change.make(inputs.model, &changed.training);
+    const auto text = change.make(inputs, &changed.training);
     if (!text) continue;
     Try(changed, *text, &ways);
     if (change.make == RecomputeFull || change.make == RecomputeSelective) {
       continue;
     }
-    const auto recompute = RecomputeFull(inputs.model, &changed.training);
+    const auto recompute = RecomputeFull(inputs, &changed.training);
     if (recompute)
       Try(changed, absl::StrCat(*text, " --set ", *recompute), &ways);
   }

@@ -1,6 +1,5 @@
 #include "tools/commands.h"
 
-#include <fstream>
 #include <iostream>
 #include <thread>
 
@@ -10,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "google/protobuf/io/coded_stream.h"
 #include "models/account.h"
 #include "models/op_graph.h"
 #include "scenarios/account.h"
@@ -24,6 +24,7 @@
 #include "scenarios/trace_perfetto.h"
 #include "scenarios/validate.h"
 #include "scenarios/validation_report.h"
+#include "scenarios/whole_file.h"
 #include "tools/calibrate/fit_tables.h"
 #include "tools/progress.h"
 
@@ -43,10 +44,12 @@ int Answer(const absl::StatusOr<std::string>& text) {
 }
 
 absl::Status WriteFile(const std::string& path, const std::string& text) {
-  std::ofstream file(path);
-  file << text;
-  if (file.flush()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(path, ": cannot write"));
+  return scenarios::WriteWhole(
+      path, [&](google::protobuf::io::ZeroCopyOutputStream& stream) {
+        google::protobuf::io::CodedOutputStream coded(&stream);
+        coded.WriteString(text);
+        return !coded.HadError();
+      });
 }
 
 // The operators of one layer, or of all for -1, as GraphViz.

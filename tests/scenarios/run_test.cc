@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_split.h"
 #include "scenarios/breakdown.h"
+#include "scenarios/load.h"
 #include "scenarios/report.h"
 #include "scenarios/trace_of_run.h"
 #include "scenarios/ways_out.h"
@@ -138,6 +140,32 @@ TEST(WaysOut, EachIsSimulatedAndFits) {
     if (i > 0) {
       EXPECT_GE(r.ways_out(i).step_seconds(), r.ways_out(i - 1).step_seconds());
     }
+  }
+}
+
+TEST(WaysOut, AreScenariosThatLoad) {
+  // On servers of 6 GPUs, 48 heads and a width of 24,576 = 2^13 x 3 could be
+  // cut in 8, but no server holds a group of 8.
+  const std::vector<std::string> asked = {
+      "cluster.nodes=4",
+      "cluster.gpus_per_node=6",
+      "training.recompute=NONE",
+      "training.parallel={ tensor: 4 sequence: false data: 6 }",
+      "training.global_batch=24",
+      "training.micro_batch=4"};
+  const Inputs inputs = Load("gpt3-22b-8xa100", asked).value();
+  const Report r = Summarize(inputs, Execute(inputs).value());
+  ASSERT_FALSE(r.fits());
+  ASSERT_FALSE(r.ways_out().empty());
+  for (const WayOut& way : r.ways_out()) {
+    EXPECT_EQ(way.change().find("tensor=8"), std::string::npos);
+    std::vector<std::string> changed = asked;
+    for (const absl::string_view set :
+         absl::StrSplit(way.change(), " --set ")) {
+      changed.emplace_back(set);
+    }
+    const auto loaded = Load("gpt3-22b-8xa100", changed);
+    EXPECT_TRUE(loaded.ok()) << way.change() << ": " << loaded.status();
   }
 }
 
