@@ -1,6 +1,7 @@
 #include "models/op.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -56,34 +57,18 @@ Work Count(const Attention& a) {
 
 Work Count(const MemoryBound& m) { return {m.flops, m.read, m.written}; }
 
+Work Count(const GroupedGemm& g) {
+  const double bytes = BitsOf(g.dtype) / 8.0;
+  const auto n = static_cast<double>(g.n), k = static_cast<double>(g.k);
+  return {
+      sim::Flops(2 * g.rows.rows * n * k),
+      sim::Bytes(std::llround((g.rows.active * n + g.rows.rows) * k * bytes)),
+      sim::Bytes(std::llround(g.rows.rows * n * BitsOf(g.output) / 8.0))};
+}
+
+Work Count(const ExpertPass& p) { return {sim::Flops(0), p.read, p.written}; }
+
 }  // namespace
-
-int BitsOf(DType dtype) {
-  switch (dtype) {
-    case DType::kFp32:
-    case DType::kTf32:
-      return 32;
-    case DType::kFp16:
-    case DType::kBf16:
-      return 16;
-    case DType::kFp8:
-    case DType::kInt8:
-      return 8;
-    case DType::kInt4:
-      return 4;
-  }
-  return 0;
-}
-
-absl::string_view NameOf(DType dtype) {
-  constexpr absl::string_view kNames[] = {"fp32", "tf32", "fp16", "bf16",
-                                          "fp8",  "int8", "int4"};
-  return kNames[static_cast<size_t>(dtype)];
-}
-
-sim::Bytes BytesOf(DType dtype, int64_t elements) {
-  return sim::Bytes((elements * BitsOf(dtype) + 7) / 8);
-}
 
 absl::string_view NameOf(AttentionFamily family) {
   constexpr absl::string_view kNames[] = {
@@ -119,6 +104,14 @@ Work WorkOf(const Kernel& kernel) {
   return std::visit([](const auto& k) { return Count(k); }, kernel);
 }
 
+int LaunchesOf(const Kernel& kernel) {
+  if (const auto* bound = std::get_if<MemoryBound>(&kernel)) {
+    return bound->kernels;
+  }
+  const auto* pass = std::get_if<ExpertPass>(&kernel);
+  return pass == nullptr ? 1 : pass->kernels;
+}
+
 sim::Flops MatrixFlops(const Kernel& kernel, bool causal_half) {
   if (const auto* attention = std::get_if<Attention>(&kernel)) {
     Attention counted = *attention;
@@ -128,7 +121,10 @@ sim::Flops MatrixFlops(const Kernel& kernel, bool causal_half) {
     }
     return WorkOf(counted).flops;
   }
-  if (std::holds_alternative<Gemm>(kernel)) return WorkOf(kernel).flops;
+  if (std::holds_alternative<Gemm>(kernel) ||
+      std::holds_alternative<GroupedGemm>(kernel)) {
+    return WorkOf(kernel).flops;
+  }
   return sim::Flops(0);
 }
 
@@ -151,6 +147,16 @@ std::string Dump(const Kernel& kernel) {
       return absl::StrCat(NameOf(m.kind), " read ", m.read.count(), " written ",
                           m.written.count(),
                           m.kernels > 1 ? absl::StrCat(" x", m.kernels) : "");
+    }
+    std::string operator()(const GroupedGemm& g) const {
+      return absl::StrFormat("grouped gemm %s %.5g experts %.6gx%dx%d %s",
+                             NameOf(g.family), g.rows.active, g.rows.rows, g.n,
+                             g.k, NameOf(g.dtype));
+    }
+    std::string operator()(const ExpertPass& p) const {
+      return absl::StrCat("expert ", NameOf(p.step), " ", NameOf(p.family),
+                          " read ", p.read.count(), " written ",
+                          p.written.count(), " ", NameOf(p.dtype));
     }
   };
   return std::visit(Printer(), kernel);

@@ -15,15 +15,11 @@
 #include <variant>
 
 #include "absl/strings/string_view.h"
+#include "models/dtype.h"
+#include "models/expert_kernels.h"
 #include "sim/units.h"
 
 namespace models {
-
-// Element types. kTf32 is FP32 in memory and TF32 in the tensor cores.
-enum class DType : uint8_t { kFp32, kTf32, kFp16, kBf16, kFp8, kInt8, kInt4 };
-int BitsOf(DType dtype);                // 32, 32, 16, 16, 8, 8, 4
-absl::string_view NameOf(DType dtype);  // "fp32", "tf32", "fp16", …
-sim::Bytes BytesOf(DType dtype, int64_t elements);
 
 // C[m,n] (+)= A[m,k] B[k,n], `batch` times.
 struct Gemm {
@@ -88,13 +84,15 @@ struct MemoryBound {
   friend bool operator==(const MemoryBound&, const MemoryBound&) = default;
 };
 
-using Kernel = std::variant<Gemm, Attention, MemoryBound>;
+using Kernel =
+    std::variant<Gemm, Attention, MemoryBound, GroupedGemm, ExpertPass>;
 
 struct Work {
   sim::Flops flops;          // a fused multiply-add is 2; causal kernels skip
   sim::Bytes read, written;  // least HBM traffic
 };
 Work WorkOf(const Kernel& kernel);
+int LaunchesOf(const Kernel& kernel);  // most are one
 // FLOPs as model-FLOPs accounting counts them: of matrix products only; with
 // `causal_half` false, causal attention without a window counts as full
 // (Megatron's formula).
