@@ -41,6 +41,12 @@ absl::StatusOr<Calibration> CalibrationOf(const std::string& name,
       MemoryBoundLawOf(message.memory_bound(), place.At("memory_bound"));
   if (!memory_bound.ok()) return memory_bound.status();
   result.memory_bound = *std::move(memory_bound);
+  for (int i = 0; i < message.expert_size(); ++i) {
+    const absl::Status status = ReadExpertLaw(
+        message.expert(i), place.At("expert").At(static_cast<size_t>(i)),
+        result.expert);
+    if (!status.ok()) return status;
+  }
   return result;
 }
 

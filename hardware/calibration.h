@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "hardware/attention_law.h"
+#include "hardware/expert_law.h"
 #include "hardware/gemm_law.h"
 #include "hardware/memory_bound_law.h"
 #include "hardware/power_law.h"
@@ -32,6 +33,7 @@ struct Calibration {
   GemmLaw gemm;
   AttentionLaws attention;
   MemoryBoundLaw memory_bound;
+  ExpertLaws expert;
 };
 
 // `calibration` is a name below hardware/calibration or a path to a textproto.

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "hardware/attention_cost.h"
+#include "hardware/expert_cost.h"
 #include "hardware/gemm_cost.h"
 #include "hardware/memory_bound_cost.h"
 
@@ -24,6 +25,16 @@ absl::Status CheckDType(const GpuSpec& gpu, models::DType dtype) {
   return absl::InvalidArgumentError(absl::StrCat(
       gpu.name, " has no ", models::NameOf(dtype),
       " tensor cores; it supports ", absl::StrJoin(supported, ", ")));
+}
+
+absl::Status CheckExperts(const CostModel& model, models::ExpertKernels family,
+                          models::DType dtype) {
+  const absl::Status supported = CheckDType(model.gpu, dtype);
+  if (!supported.ok()) return supported;
+  if (Runs(model.calibration, family, dtype)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "no ", models::NameOf(family), " expert kernels in ",
+      models::NameOf(dtype), " are calibrated for ", model.gpu.name));
 }
 
 }  // namespace
@@ -56,9 +67,16 @@ Price CostModel::Of(const models::Kernel& kernel, L2 l2) const {
     KernelCost operator()(const models::MemoryBound& k) const {
       return CostOf(model.gpu, model.calibration, k, l2);
     }
+    KernelCost operator()(const models::GroupedGemm& k) const {
+      return CostOf(model.gpu, model.calibration, k);
+    }
+    KernelCost operator()(const models::ExpertPass& k) const {
+      return CostOf(model.gpu, model.calibration, k);
+    }
   };
   KernelCost cost = std::visit(Pricer{*this, l2}, kernel);
-  if (!std::holds_alternative<models::MemoryBound>(kernel)) {
+  if (!std::holds_alternative<models::MemoryBound>(kernel) &&
+      !std::holds_alternative<models::ExpertPass>(kernel)) {
     cost.compute /= clock;
   }
   return PriceOf(cost);
@@ -76,6 +94,12 @@ absl::Status CostModel::Check(const models::Kernel& kernel) const {
                        " kernel is calibrated for ", gpu.name));
     }
     return CheckDType(gpu, attention->dtype);
+  }
+  if (const auto* gemm = std::get_if<models::GroupedGemm>(&kernel)) {
+    return CheckExperts(*this, gemm->family, gemm->dtype);
+  }
+  if (const auto* pass = std::get_if<models::ExpertPass>(&kernel)) {
+    return CheckExperts(*this, pass->family, pass->dtype);
   }
   return absl::OkStatus();
 }

@@ -31,7 +31,8 @@ Category CategoryOf(const Op& op) {
     }
   }
   if (op.phase == models::Phase::kStep) return Category::kOptimizer;
-  if (std::holds_alternative<models::Gemm>(*op.kernel())) {
+  if (std::holds_alternative<models::Gemm>(*op.kernel()) ||
+      std::holds_alternative<models::GroupedGemm>(*op.kernel())) {
     return Category::kGemm;
   }
   return std::holds_alternative<models::Attention>(*op.kernel())

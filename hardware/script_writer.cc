@@ -92,10 +92,8 @@ TaskId ScriptWriter::WriteOp(const PricedOp& priced, sim::LabelId label,
                              int64_t pass, std::span<const TaskId> after) {
   const Op& op = priced.op;
   const models::Host& host = training_.host;
-  const auto* memory_bound =
-      op.kernel() == nullptr ? nullptr
-                             : std::get_if<models::MemoryBound>(op.kernel());
-  const int launches = memory_bound == nullptr ? 1 : memory_bound->kernels;
+  const int launches =
+      op.kernel() == nullptr ? 1 : models::LaunchesOf(*op.kernel());
   if (!(host.cuda_graphs && op.layer >= 0)) {
     host_ += sim::Microseconds(host.launch_microseconds * launches);
   }

@@ -12,6 +12,7 @@ constexpr OpTable kTables[] = {
     {"gemm", {"m", "n", "k"}, GemmOp},
     {"attention_prefill", {"q_len", "kv_len", "causal"}, AttentionPrefillOp},
     {"pointwise", {"op", "width", "bytes"}, PointwiseOp},
+    {"moe", {"num_tokens", "moe_tp", "moe_ep"}, MoeOp},
 };
 
 // The tables' names of GPUs, and ours.

@@ -60,6 +60,7 @@ absl::StatusOr<std::vector<MeasuredOp>> ReadOps(const sim::CsvFile& csv);
 MeasuredOp GemmOp(OpRow& row);
 MeasuredOp AttentionPrefillOp(OpRow& row);
 MeasuredOp PointwiseOp(OpRow& row);
+MeasuredOp MoeOp(OpRow& row);
 
 }  // namespace scenarios
 
