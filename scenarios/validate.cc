@@ -10,6 +10,7 @@
 #include "scenarios/run.h"
 #include "scenarios/table_rules.h"
 #include "scenarios/validate_collectives.h"
+#include "scenarios/validate_deep_ep.h"
 #include "scenarios/validate_ops.h"
 #include "scenarios/validate_runs.h"
 #include "sim/csv_file.h"
@@ -71,6 +72,9 @@ absl::StatusOr<std::vector<Prediction>> Validate(
     return GroupedBy(columns, *csv, PredictOps(*csv));
   if (IsCollectiveTable(*csv)) {
     return GroupedBy(columns, *csv, PredictCollectives(*csv));
+  }
+  if (IsDeepEpTable(*csv)) {
+    return GroupedBy(columns, *csv, PredictDeepEp(*csv));
   }
   const absl::StatusOr<TableRules> rules = RulesFor(*csv);
   if (!rules.ok()) {
