@@ -71,7 +71,7 @@ TEST(PredictDeepEp, SaysWhichCellIsWrong) {
   EXPECT_EQ(Predict("h100,normal-combine,1,8,4,64,2,8,0,bf16,9,x,dev\n")
                 .status()
                 .message(),
-            "t.csv:2:36: sms: 0 is out of range; write 1 to 4096");
+            "t.csv:2:34: sms: 0 is out of range; write 1 to 4096");
 }
 
 TEST(MeasuredDeepEp, IsWithinFifteenPercentOnWellFabrics) {
