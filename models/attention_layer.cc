@@ -75,9 +75,11 @@ TensorId LayerEmitter::AttentionBackward(const LayerTensors& t,
 void LayerEmitter::HeadNorm(absl::string_view name, PointwiseOp op,
                             std::initializer_list<TensorId> reads,
                             TensorId qkv) {
-  Pointwise(name, op, training_.kernels.fused_norm,
-            shape_.tokens * (shape_.q_width + shape_.kv_width), reads,
-            sim::Bytes(0), Holder::kWorkspace);
+  Pointwise(
+      name, op, training_.kernels.fused_norm,
+      shape_.tokens * (shape_.q_width + shape_.kv_width), reads, sim::Bytes(0),
+      Holder::kWorkspace,
+      shape_.tokens * (shape_.q_width + shape_.kv_width) / model_.head_dim);
   b_.Writes(qkv);
 }
 

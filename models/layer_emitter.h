@@ -161,7 +161,7 @@ class LayerEmitter {
   TensorId Add(absl::string_view name, TensorId a, TensorId b);
   TensorId Pointwise(absl::string_view name, PointwiseOp op, bool fused,
                      int64_t elements, std::initializer_list<TensorId> reads,
-                     sim::Bytes output, Holder holder);
+                     sim::Bytes output, Holder holder, int64_t rows = 0);
   sim::Bytes Words(int64_t elements) const {
     return BytesOf(shape_.activation, elements);
   }

@@ -36,10 +36,12 @@ Linear LayerEmitter::Down() const {
 TensorId LayerEmitter::Pointwise(absl::string_view name, PointwiseOp op,
                                  bool fused, int64_t elements,
                                  std::initializer_list<TensorId> reads,
-                                 sim::Bytes output, Holder holder) {
-  return b_.Add({.work = Kernel(PointwiseWork(op, fused, elements, bits())),
-                 .name = name},
-                reads, output, holder);
+                                 sim::Bytes output, Holder holder,
+                                 int64_t rows) {
+  return b_.Add(
+      {.work = Kernel(PointwiseWork(op, fused, elements, bits(), rows)),
+       .name = name},
+      reads, output, holder);
 }
 
 TensorId LayerEmitter::NormForward(absl::string_view name, TensorId input,
@@ -48,7 +50,8 @@ TensorId LayerEmitter::NormForward(absl::string_view name, TensorId input,
   return Pointwise(
       name,
       rms() ? PointwiseOp::kRmsNormForward : PointwiseOp::kLayerNormForward,
-      training_.kernels.fused_norm, elements, {input}, Words(elements), holder);
+      training_.kernels.fused_norm, elements, {input}, Words(elements), holder,
+      shape_.shard);
 }
 
 TensorId LayerEmitter::NormBackward(absl::string_view name, TensorId input,
@@ -58,7 +61,7 @@ TensorId LayerEmitter::NormBackward(absl::string_view name, TensorId input,
       name,
       rms() ? PointwiseOp::kRmsNormBackward : PointwiseOp::kLayerNormBackward,
       training_.kernels.fused_norm, elements, {input, gradient},
-      Words(elements), Holder::kWorkspace);
+      Words(elements), Holder::kWorkspace, shape_.shard);
   KeepGradient(model_.hidden);
   return output;
 }

@@ -78,9 +78,15 @@ absl::string_view NameOf(AttentionFamily family) {
 
 absl::string_view NameOf(Pointwise kind) {
   constexpr absl::string_view kNames[] = {
-      "norm", "activation", "rotary",        "residual",  "softmax",
+      "norm", "activation", "gated",         "rotary",    "residual", "softmax",
       "cast", "embedding",  "cross-entropy", "optimizer", "reduction"};
   return kNames[static_cast<size_t>(kind)];
+}
+
+absl::string_view NameOf(PointwiseFamily family) {
+  constexpr absl::string_view kNames[] = {"pytorch", "eager", "vllm-2024",
+                                          "vllm", "tensorrt-llm"};
+  return kNames[static_cast<size_t>(family)];
 }
 
 absl::string_view NameOf(CollectiveKind kind) {
@@ -144,7 +150,9 @@ std::string Dump(const Kernel& kernel) {
           NameOf(a.dtype));
     }
     std::string operator()(const MemoryBound& m) const {
-      return absl::StrCat(NameOf(m.kind), " read ", m.read.count(), " written ",
+      const bool own = m.family == PointwiseFamily::kPyTorch;
+      return absl::StrCat(own ? "" : NameOf(m.family), own ? "" : " ",
+                          NameOf(m.kind), " read ", m.read.count(), " written ",
                           m.written.count(),
                           m.kernels > 1 ? absl::StrCat(" x", m.kernels) : "");
     }

@@ -64,7 +64,8 @@ struct Attention {
 // Bound by memory: reads, a little arithmetic, writes.
 enum class Pointwise : uint8_t {
   kNorm,          // LayerNorm, RMSNorm and their gradients
-  kActivation,    // GELU, SiLU·mul, …
+  kActivation,    // GELU, ReLU, …
+  kGated,         // SiLU(gate) · up, GELU(gate) · up
   kRotary,        // rotary position embedding
   kResidual,      // bias + dropout + add
   kSoftmax,       // scale + mask + softmax (+ dropout) of materialised scores
@@ -76,11 +77,26 @@ enum class Pointwise : uint8_t {
 };
 absl::string_view NameOf(Pointwise kind);
 
+// Whose kernels: how they cut the work and what they fuse moves results more
+// than any curve. A family without a kernel of some kind runs PyTorch's.
+enum class PointwiseFamily : uint8_t {
+  kPyTorch,      // PyTorch's own, and Apex's and Transformer Engine's alike
+  kEager,        // modules written in PyTorch operators: chains of kernels
+  kVllm2024,     // vLLM 0.2 to 0.5: one thread block a row
+  kVllm,         // vLLM 0.6 and later
+  kTensorRtLlm,  // TensorRT-LLM 1.x
+};
+absl::string_view NameOf(PointwiseFamily family);
+
 struct MemoryBound {
   Pointwise kind = Pointwise::kResidual;
+  PointwiseFamily family = PointwiseFamily::kPyTorch;
   sim::Bytes read, written;  // HBM traffic of all its kernels together
   sim::Flops flops;          // outside the tensor cores
   int kernels = 1;           // launches: eager code runs an op in several
+  // Rows of the tensor, for kernels that work row by row; 0: more than the GPU
+  // has multiprocessors, each short.
+  int64_t rows = 0;
   friend bool operator==(const MemoryBound&, const MemoryBound&) = default;
 };
 

@@ -45,9 +45,9 @@ constexpr Row kRows[] = {
     /*ActivationBackward*/
     {Pointwise::kActivation, 12, {2, 1, 0, 0, 1}, {2, 1, 0, 0, 1}},
     /*GatedForward*/
-    {Pointwise::kActivation, 6, {2, 1, 0, 0, 1}, {3, 2, 0, 0, 2}},
+    {Pointwise::kGated, 6, {2, 1, 0, 0, 1}, {3, 2, 0, 0, 2}},
     /*GatedBackward*/
-    {Pointwise::kActivation, 10, {3, 2, 0, 0, 1}, {6, 3, 0, 0, 3}},
+    {Pointwise::kGated, 10, {3, 2, 0, 0, 1}, {6, 3, 0, 0, 3}},
     /*Rotary*/ {Pointwise::kRotary, 3, {1, 1, 0, 0, 1}, {6, 5, 0, 0, 5}},
     /*ResidualForward*/
     {Pointwise::kResidual, 1, {2, 1, 0, 0, 1}, {2, 1, 0, 0, 1}},
@@ -83,14 +83,19 @@ sim::Bytes Total(double words, double bytes, int64_t elements, int bits) {
 }  // namespace
 
 MemoryBound PointwiseWork(PointwiseOp op, bool fused, int64_t elements,
-                          int bits) {
+                          int bits, int64_t rows) {
   const Row& row = kRows[static_cast<size_t>(op)];
   const Traffic& t = fused ? row.fused : row.eager;
+  // PyTorch has one kernel of its own for most kinds; of the rest, eager code
+  // makes chains.
+  const bool chain = t.kernels > row.fused.kernels;
   return {.kind = row.kind,
+          .family = chain ? PointwiseFamily::kEager : PointwiseFamily::kPyTorch,
           .read = Total(t.words_read, t.bytes_read, elements, bits),
           .written = Total(t.words_written, t.bytes_written, elements, bits),
           .flops = sim::Flops(row.flops * static_cast<double>(elements)),
-          .kernels = t.kernels};
+          .kernels = t.kernels,
+          .rows = rows};
 }
 
 }  // namespace models

@@ -40,9 +40,9 @@ enum class PointwiseOp : uint8_t {
 };
 
 // Traffic of `op` over `elements` elements of 16-bit (bits = 16) or 32-bit
-// (bits = 32) activations.
+// (bits = 32) activations, which lie in `rows` rows (MemoryBound::rows).
 MemoryBound PointwiseWork(PointwiseOp op, bool fused, int64_t elements,
-                          int bits);
+                          int bits, int64_t rows = 0);
 
 }  // namespace models
 

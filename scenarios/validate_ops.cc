@@ -37,7 +37,7 @@ absl::StatusOr<double> PriceUs(const CostModel& model, const MeasuredOp& op) {
     if (!runs.ok()) return runs;
     time += model.Of(kernel, op.l2).time;
   }
-  return sim::InMicroseconds(time);
+  return op.overhead_us + sim::InMicroseconds(time);
 }
 
 absl::StatusOr<std::vector<Prediction>> PredictOps(const sim::CsvFile& csv) {

@@ -27,6 +27,9 @@ class OpRow {
  public:
   OpRow(const sim::CsvFile& table, size_t row) : table_(table), row_(row) {}
 
+  bool Has(absl::string_view column) const {
+    return table_.FindColumn(column).has_value();
+  }
   std::string Text(absl::string_view column) {
     const auto at = Find(column);
     return at ? std::string(table_.Text(row_, *at)) : "";

@@ -32,6 +32,7 @@ struct MeasuredOp {
   std::string layout;
   std::vector<models::Kernel> kernels;
   hardware::L2 l2 = hardware::L2::kCold;
+  double overhead_us = 0;    // that the measuring program adds
   std::string skipped = {};  // why it has no price; else empty
 
   // Of every table, filled in by ReadOps.

@@ -9,6 +9,7 @@
 
 #include "hardware/attention_cost.h"
 #include "hardware/gemm_cost.h"
+#include "hardware/memory_bound_cost.h"
 
 namespace hardware {
 namespace {
@@ -16,6 +17,7 @@ namespace {
 using models::AttentionFamily;
 using models::DType;
 using models::Pointwise;
+using models::PointwiseFamily;
 
 // One multiprocessor-sized tile, one wave, numbers that divide: 100
 // multiprocessors of 1 TFLOP/s and 10 GB/s each.
@@ -57,10 +59,15 @@ CostModel Round() {
   c.attention.forward =
       sim::Column<AttentionFamily, AttentionLaw>(kAttentionFamilies, law);
   c.attention.backward = c.attention.forward;
-  c.memory_bound = {
-      .launch_seconds = sim::Column<Pointwise, double>(kPointwiseKinds, 2e-6),
-      .efficiency = sim::Column<Pointwise, double>(kPointwiseKinds, 0.5),
-      .l2_speedup = 2};
+  using Kinds = sim::Column<Pointwise, MemoryBoundKernel>;
+  c.memory_bound = {.kernels = sim::Column<PointwiseFamily, Kinds>(
+                        kPointwiseFamilies, Kinds(kPointwiseKinds)),
+                    .memory_efficiency = 0.5,
+                    .l2_per_sm = 10e9,  // 1000 GB/s of 100
+                    .l2_held = 0.5,
+                    .l2_lost = 1};
+  c.memory_bound.kernels[PointwiseFamily::kPyTorch] =
+      Kinds(kPointwiseKinds, {.launch_seconds = 2e-6, .per_sm = 1e15});
   return model;
 }
 
@@ -215,19 +222,119 @@ TEST(AttentionCost, EightBitProductsLeaveTheSoftmaxAsSlow) {
   EXPECT_NEAR(bf16 / fp8, 4.0 / 3, 1e-9);
 }
 
+// 60 MB read and 40 MB written by 4 kernels.
+models::MemoryBound FourKernels() {
+  return {.kind = Pointwise::kNorm,
+          .read = sim::Bytes(60'000'000),
+          .written = sim::Bytes(40'000'000),
+          .flops = {},
+          .kernels = 4};
+}
+
+double SecondsOf(const CostModel& model, const models::MemoryBound& kernel,
+                 L2 l2 = L2::kCold) {
+  return CostOf(model.gpu, model.calibration, kernel, l2).seconds();
+}
+
+// The round model, whose vllm-2024 norms move what `edit` says.
+template <class Edit>
+CostModel WithVllmNorm(Edit edit) {
+  CostModel model = Round();
+  MemoryBoundKernel& norm =
+      model.calibration.memory_bound
+          .kernels[PointwiseFamily::kVllm2024][Pointwise::kNorm];
+  norm = {.launch_seconds = 1e-6, .per_sm = 1e15};
+  edit(norm);
+  return model;
+}
+
 TEST(MemoryBoundCost, IsLaunchesPlusBytes) {
   const CostModel model = Round();
-  // 3 launches of 2 us, 100 MB at half of 1000 GB/s = 200 us.
-  const models::MemoryBound kernel{.kind = Pointwise::kNorm,
-                                   .read = sim::Bytes(60'000'000),
-                                   .written = sim::Bytes(40'000'000),
-                                   .flops = {},
-                                   .kernels = 3};
-  EXPECT_NEAR(InMicroseconds(model.Of(kernel).time), 206, 1e-3);
-  EXPECT_EQ(model.Of(kernel).bound, Bound::kMemory);
-  // Warm: 20 MiB of it, half of L2, moves twice as fast: 20.97 us less.
-  EXPECT_NEAR(InMicroseconds(model.Of(kernel, L2::kWarm).time), 206 - 20.97,
-              0.01);
+  // 4 launches of 2 us, 100 MB at half of 1000 GB/s = 200 us.
+  EXPECT_NEAR(SecondsOf(model, FourKernels()), 208e-6, 1e-9);
+  EXPECT_EQ(model.Of(FourKernels()).bound, Bound::kMemory);
+}
+
+TEST(MemoryBoundCost, FindsWhatAKernelRepeatsInL2UntilItIsTooLarge) {
+  const CostModel model = Round();
+  models::MemoryBound kernel = FourKernels();
+  // A kernel's 25 MB are 0.596 of L2's 40 MiB: of the way from 0.5, where all
+  // is held, to 1, where nothing is, 0.192. The rest at 1000 GB/s:
+  // 0.808 · 100 us + 0.192 · 200 us.
+  EXPECT_NEAR(SecondsOf(model, kernel, L2::kWarm), 8e-6 + 119.2e-6, 0.1e-6);
+  kernel.kernels = 1;  // 100 MB: nothing
+  EXPECT_NEAR(SecondsOf(model, kernel, L2::kWarm), 2e-6 + 200e-6, 1e-9);
+  kernel.kernels = 10;  // 10 MB: all
+  EXPECT_NEAR(SecondsOf(model, kernel, L2::kWarm), 20e-6 + 100e-6, 1e-9);
+}
+
+TEST(MemoryBoundCost, IsLimitedByWhatMultiprocessorsKeepInFlight) {
+  // 1 GB/s each, 100 GB/s together, against 500 GB/s from memory: 1 ms,
+  // (1 + 0.2^4)^(1/4) times.
+  const CostModel model =
+      WithVllmNorm([](MemoryBoundKernel& norm) { norm.per_sm = 1e9; });
+  models::MemoryBound kernel = FourKernels();
+  kernel.family = PointwiseFamily::kVllm2024;
+  kernel.kernels = 1;
+  EXPECT_NEAR(SecondsOf(model, kernel), 1e-6 + 1.0004e-3, 1e-7);
+}
+
+TEST(MemoryBoundCost, OfFewRowsEachTakesOneMultiprocessor) {
+  const CostModel model = WithVllmNorm([](MemoryBoundKernel& norm) {
+    norm.per_sm = 1e9;
+    norm.row_by_row = true;
+  });
+  models::MemoryBound kernel{.kind = Pointwise::kNorm,
+                             .family = PointwiseFamily::kVllm2024,
+                             .read = sim::Bytes(50'000),
+                             .written = sim::Bytes(50'000),
+                             .flops = {},
+                             .rows = 1};
+  // 100 kB at 1 GB/s, whether there is one row of them or one for each of the
+  // 100 multiprocessors (of which 500 GB/s slow each by less than 0.1 %).
+  EXPECT_NEAR(SecondsOf(model, kernel), 1e-6 + 100e-6, 1e-8);
+  kernel.rows = 100;
+  kernel.read = kernel.written = sim::Bytes(5'000'000);
+  EXPECT_NEAR(SecondsOf(model, kernel), 1e-6 + 100e-6, 0.1e-6);
+}
+
+TEST(MemoryBoundCost, ReadsLongRowsTwice) {
+  const CostModel model = WithVllmNorm(
+      [](MemoryBoundKernel& norm) { norm.reread_row_bytes = 12'000; });
+  models::MemoryBound kernel = FourKernels();
+  kernel.family = PointwiseFamily::kVllm2024;
+  kernel.kernels = 1;
+  // 60 MB in 10,000 rows of 6 kB, half as long as what is read twice: 130 MB.
+  kernel.rows = 10'000;
+  EXPECT_NEAR(SecondsOf(model, kernel), 1e-6 + 260e-6, 1e-9);
+  // In 1,000 rows of 60 kB: 160 MB.
+  kernel.rows = 1'000;
+  EXPECT_NEAR(SecondsOf(model, kernel), 1e-6 + 320e-6, 1e-9);
+}
+
+TEST(MemoryBoundCost, WorksThroughVeryFewRowsOneAfterAnother) {
+  const CostModel model = WithVllmNorm([](MemoryBoundKernel& norm) {
+    norm.serial_rows = 16;
+    norm.serial_row_seconds = 3e-6;
+  });
+  models::MemoryBound kernel{.kind = Pointwise::kNorm,
+                             .family = PointwiseFamily::kVllm2024,
+                             .read = {},
+                             .written = {},
+                             .flops = {},
+                             .rows = 16};
+  EXPECT_NEAR(SecondsOf(model, kernel), 1e-6 + 15 * 3e-6, 1e-12);
+  kernel.rows = 17;
+  EXPECT_NEAR(SecondsOf(model, kernel), 1e-6, 1e-12);
+}
+
+TEST(MemoryBoundCost, AFamilyWithoutSuchAKernelRunsPyTorchs) {
+  const CostModel model = WithVllmNorm([](MemoryBoundKernel&) {});
+  models::MemoryBound kernel = FourKernels();
+  kernel.family = PointwiseFamily::kVllm2024;
+  EXPECT_NEAR(SecondsOf(model, kernel), 4e-6 + 200e-6, 1e-9);
+  kernel.kind = Pointwise::kSoftmax;
+  EXPECT_NEAR(SecondsOf(model, kernel), 8e-6 + 200e-6, 1e-9);
 }
 
 TEST(CostModel, NamesTheWall) {
@@ -304,9 +411,12 @@ TEST_P(EveryGpu, NeverBeatsTheRoofline) {
         << models::Dump(attention) << " of sweep 2";
     const models::MemoryBound bound{
         .kind = sim::AsId<Pointwise>(static_cast<size_t>(i) % kPointwiseKinds),
+        .family = sim::AsId<PointwiseFamily>(static_cast<size_t>(i) / 11 %
+                                             kPointwiseFamilies),
         .read = sim::Bytes(size(1 << 30)),
         .written = sim::Bytes(size(1 << 30)),
-        .flops = sim::Flops(static_cast<double>(size(1 << 30)))};
+        .flops = sim::Flops(static_cast<double>(size(1 << 30))),
+        .rows = size(1 << 20)};
     EXPECT_GE(model_.Of(bound).time, Roofline(bound, DType::kFp32))
         << models::Dump(bound) << " of sweep 2";
   }

@@ -95,8 +95,21 @@ TEST(LoadCalibration, SaysWhatIsMissingUnknownOrGivenTwice) {
     const std::string message(LoadCalibration(file.path()).status().message());
     return message.substr(message.find(": ") + 2);
   };
-  EXPECT_EQ(problem(Edited(good, "  kind { kind: \"norm\"", "")),
-            "memory_bound.kind: has no norm; give every kind of kernel");
+  const std::string norm = "  kernel { family: \"pytorch\" kind: \"norm\"";
+  EXPECT_EQ(problem(Edited(good, norm, "")),
+            "memory_bound.kernel: has no norm of pytorch; give every kind of "
+            "kernel");
+  EXPECT_EQ(problem(Edited(good, norm,
+                           "  kernel { family: \"pytorch\" kind: \"softmax\" "
+                           "launch_us: 2 gb_per_s_per_sm: 20 }")),
+            "memory_bound.kernel[5]: is given twice; keep one");
+  EXPECT_EQ(problem(Edited(good, norm,
+                           "  kernel { family: \"torch\" kind: \"norm\" "
+                           "launch_us: 2 gb_per_s_per_sm: 20 }")),
+            "memory_bound.kernel[0].family: \"torch\" is unknown; did you mean "
+            "\"pytorch\"?");
+  EXPECT_EQ(problem(Edited(good, "  l2_held", "  l2_held: 0.9")),
+            "memory_bound.l2_held: is out of range; write less than l2_lost");
   EXPECT_EQ(
       problem(Edited(good, "  family: \"triton\"", "  family: \"tritn\"")),
       "attention[4].family: \"tritn\" is unknown; did you mean \"triton\"?");

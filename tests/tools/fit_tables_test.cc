@@ -53,7 +53,7 @@ TEST(FitTables, RefinesTheCalibrationOfTheTablesGpu) {
   EXPECT_NEAR(fitted->gemm.launch_seconds, before.gemm.launch_seconds + 3e-6,
               0.3e-6);
   // What no row speaks of stays as it was.
-  EXPECT_EQ(fitted->memory_bound.l2_speedup, before.memory_bound.l2_speedup);
+  EXPECT_EQ(fitted->memory_bound.l2_held, before.memory_bound.l2_held);
   EXPECT_THAT(answer->calibration, HasSubstr("date: \"2026-01-31\""));
   EXPECT_THAT(answer->calibration, HasSubstr("rows: 36"));
 }
