@@ -150,7 +150,10 @@ MeasuredOp MoeOp(OpRow& cells) {
                          r.ranks),
       .family = absl::StrCat(row.dtype, " ", cutlass ? "cutlass" : "triton",
                              " ", row.distribution),
-      .layout = row.model,
+      // The shape of the weights that the rank holds.
+      .layout =
+          absl::StrCat(row.hidden, "x", row.inter, " / ", row.tensor_ranks,
+                       " of ", r.experts, " / ", r.ranks),
       .kernels = {}};
   if (!cells.status().ok()) return op;
   op.skipped = WhyNot(row);

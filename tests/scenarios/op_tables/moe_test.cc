@@ -49,7 +49,7 @@ TEST(MoeOp, HoldsItsShareOfExpertsAndWidth) {
             "grouped gemm cutlass 8 experts 16x7168x1024 bf16\n"
             "expert unpermute cutlass read 229376 written 917504 bf16\n");
   EXPECT_EQ(ops[0].family, "bf16 cutlass balanced");
-  EXPECT_EQ(ops[0].layout, "deepseek-v3");
+  EXPECT_EQ(ops[0].layout, "7168x2048 / 2 of 256 / 32");
   EXPECT_EQ(ops[0].skipped, "");
 }
 
