@@ -37,6 +37,13 @@ absl::StatusOr<Calibration> CalibrationOf(const std::string& name,
         result.attention);
     if (!status.ok()) return status;
   }
+  for (int i = 0; i < message.decode_attention_size(); ++i) {
+    const absl::Status status = ReadDecodeAttentionLaw(
+        message.decode_attention(i),
+        place.At("decode_attention").At(static_cast<size_t>(i)),
+        result.decode_attention);
+    if (!status.ok()) return status;
+  }
   absl::StatusOr<MemoryBoundLaw> memory_bound =
       MemoryBoundLawOf(message.memory_bound(), place.At("memory_bound"));
   if (!memory_bound.ok()) return memory_bound.status();

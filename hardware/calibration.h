@@ -11,10 +11,12 @@
 #define HARDWARE_CALIBRATION_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "hardware/attention_law.h"
+#include "hardware/decode_attention_law.h"
 #include "hardware/expert_law.h"
 #include "hardware/gemm_law.h"
 #include "hardware/memory_bound_law.h"
@@ -32,6 +34,8 @@ struct Calibration {
   PowerLaw power;
   GemmLaw gemm;
   AttentionLaws attention;
+  // Where several kernels of an engine take the same work, the first runs it.
+  std::vector<DecodeAttentionLaw> decode_attention;
   MemoryBoundLaw memory_bound;
   ExpertLaws expert;
 };

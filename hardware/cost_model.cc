@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "hardware/attention_cost.h"
+#include "hardware/decode_attention_cost.h"
 #include "hardware/expert_cost.h"
 #include "hardware/gemm_cost.h"
 #include "hardware/memory_bound_cost.h"
@@ -25,6 +26,22 @@ absl::Status CheckDType(const GpuSpec& gpu, models::DType dtype) {
   return absl::InvalidArgumentError(absl::StrCat(
       gpu.name, " has no ", models::NameOf(dtype),
       " tensor cores; it supports ", absl::StrJoin(supported, ", ")));
+}
+
+absl::Status CheckAttention(const CostModel& model,
+                            const models::Attention& a) {
+  std::string what = absl::StrCat(models::NameOf(a.family), " attention");
+  if (IsDecode(a)) {
+    if (DecodeLawOf(model.gpu, model.calibration, a)) return absl::OkStatus();
+    absl::StrAppend(&what, " kernel for one query over a cache of ",
+                    models::NameOf(a.cache.value_or(a.dtype)), " and ",
+                    a.head_dim, " dimensions");
+  } else {
+    if (Runs(model.calibration, a)) return absl::OkStatus();
+    absl::StrAppend(&what, a.backward ? " backward" : "", " kernel");
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("no ", what, " is calibrated for ", model.gpu.name));
 }
 
 absl::Status CheckExperts(const CostModel& model, models::ExpertKernels family,
@@ -62,6 +79,10 @@ Price CostModel::Of(const models::Kernel& kernel, L2 l2) const {
       return CostOf(model.gpu, model.calibration, k, l2);
     }
     KernelCost operator()(const models::Attention& k) const {
+      if (IsDecode(k)) {
+        return CostOf(model.gpu, *DecodeLawOf(model.gpu, model.calibration, k),
+                      k, l2);
+      }
       return CostOf(model.gpu, model.calibration, k);
     }
     KernelCost operator()(const models::MemoryBound& k) const {
@@ -87,13 +108,8 @@ absl::Status CostModel::Check(const models::Kernel& kernel) const {
     return CheckDType(gpu, gemm->dtype);
   }
   if (const auto* attention = std::get_if<models::Attention>(&kernel)) {
-    if (!Runs(calibration, *attention)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("no ", models::NameOf(attention->family), " attention",
-                       attention->backward ? " backward" : "",
-                       " kernel is calibrated for ", gpu.name));
-    }
-    return CheckDType(gpu, attention->dtype);
+    const absl::Status runs = CheckAttention(*this, *attention);
+    return runs.ok() ? CheckDType(gpu, attention->dtype) : runs;
   }
   if (const auto* gemm = std::get_if<models::GroupedGemm>(&kernel)) {
     return CheckExperts(*this, gemm->family, gemm->dtype);

@@ -48,7 +48,8 @@ Work Count(const Attention& a) {
   const int64_t kv =
       a.batch * a.kv_heads * a.keys * (a.head_dim + a.value_head_dim);
   if (!a.backward) {
-    return {sim::Flops(2 * rows * products), BytesOf(a.dtype, q + kv),
+    return {sim::Flops(2 * rows * products),
+            BytesOf(a.dtype, q) + BytesOf(a.cache.value_or(a.dtype), kv),
             BytesOf(a.dtype, o)};
   }
   return {sim::Flops(2 * rows * products), BytesOf(a.dtype, q + kv + 2 * o),
@@ -143,11 +144,12 @@ std::string Dump(const Kernel& kernel) {
     }
     std::string operator()(const Attention& a) const {
       return absl::StrFormat(
-          "attention%s %s %dx%d/%dx%dx%dx%d%s%s %s",
+          "attention%s %s %dx%d/%dx%dx%dx%d%s%s %s%s",
           a.backward ? " backward" : "", NameOf(a.family), a.batch, a.heads,
           a.kv_heads, a.queries, a.keys, a.head_dim, a.causal ? " causal" : "",
           a.window > 0 ? absl::StrCat(" window ", a.window) : "",
-          NameOf(a.dtype));
+          NameOf(a.dtype),
+          a.cache ? absl::StrCat(" over ", NameOf(*a.cache)) : "");
     }
     std::string operator()(const MemoryBound& m) const {
       const bool own = m.family == PointwiseFamily::kPyTorch;

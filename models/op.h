@@ -11,6 +11,7 @@
 #define MODELS_OP_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -57,7 +58,10 @@ struct Attention {
   bool ring_half = false;
   bool backward = false;  // five matrix products instead of two
   AttentionFamily family = AttentionFamily::kFlash2;
-  DType dtype = DType::kBf16;
+  DType dtype = DType::kBf16;  // of the matrix products
+  // Of the stored keys and values, if they are not of that type: an 8-bit
+  // cache of a 16-bit model. Forward only.
+  std::optional<DType> cache = std::nullopt;
   friend bool operator==(const Attention&, const Attention&) = default;
 };
 

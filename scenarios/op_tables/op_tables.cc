@@ -11,6 +11,7 @@ namespace {
 constexpr OpTable kTables[] = {
     {"gemm", {"m", "n", "k"}, GemmOp},
     {"attention_prefill", {"q_len", "kv_len", "causal"}, AttentionPrefillOp},
+    {"attention_decode", {"kv_len", "kv_heads", "kv_dtype"}, AttentionDecodeOp},
     {"pointwise", {"op", "width", "bytes"}, PointwiseOp},
     {"moe", {"num_tokens", "moe_tp", "moe_ep"}, MoeOp},
 };

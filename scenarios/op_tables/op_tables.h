@@ -46,7 +46,8 @@ struct MeasuredOp {
 
 struct OpTable {
   absl::string_view name;
-  absl::string_view columns[3];  // that only this table has together
+  absl::string_view columns[3];  // that only this table has together, or
+                                 // no table named before it
   MeasuredOp (*read)(OpRow& row);
 };
 
@@ -60,6 +61,7 @@ absl::StatusOr<std::vector<MeasuredOp>> ReadOps(const sim::CsvFile& csv);
 // One row of each table. What the kernels do not fit in is an error of `row`.
 MeasuredOp GemmOp(OpRow& row);
 MeasuredOp AttentionPrefillOp(OpRow& row);
+MeasuredOp AttentionDecodeOp(OpRow& row);
 MeasuredOp PointwiseOp(OpRow& row);
 MeasuredOp MoeOp(OpRow& row);
 

@@ -81,6 +81,25 @@ TEST(PredictOps, PricesAttentionWithTheKernelsOfItsEngine) {
   EXPECT_NEAR((*predictions)[2].predicted, 2700, 150);
 }
 
+TEST(PredictOps, PricesStepsOfDecodingOverAWarmCache) {
+  const std::string header =
+      "gpu,dtype,kv_dtype,batch,kv_len,heads,kv_heads,head_dim,time_us,source,"
+      "incl_kv_write\n";
+  const auto predictions =
+      PredictOps(Table(header + "h100,bf16,bf16,64,8192,32,8,128,700,vllm,1\n" +
+                       "h100,bf16,fp8,64,8192,32,8,128,400,vllm,1\n" +
+                       "h100,bf16,bf16,1,4096,32,8,128,14,vllm,1\n"));
+  ASSERT_TRUE(predictions.ok()) << predictions.status();
+  EXPECT_EQ((*predictions)[0].group, "h100 bf16 vllm");
+  EXPECT_EQ((*predictions)[1].group, "h100 bf16/fp8 vllm");
+  // 64 * 8192 keys of 4 kB: 2147 MB at 0.89 of 3350 GB/s are 720 us, half of
+  // that at best in 8 bits.
+  EXPECT_NEAR((*predictions)[0].predicted, 720, 40);
+  EXPECT_NEAR((*predictions)[1].predicted, 410, 40);
+  // 16.8 MB stay in L2: less than the 5 us they take from memory and launches.
+  EXPECT_NEAR((*predictions)[2].predicted, 14, 2);
+}
+
 TEST(PredictOps, PricesPointwiseKernelsByTheirTraffic) {
   const auto predictions = PredictOps(
       Table("gpu,op,rows,width,bytes,dtype,time_us,gbs,source\n"
@@ -233,6 +252,16 @@ TEST(MeasuredAttention, PrefillIsWithinFifteenPercentForEveryEngine) {
       ASSERT_TRUE(scores.contains(group)) << group;
       EXPECT_LT(scores.at(group).mean, 0.15) << group;
     }
+  }
+}
+
+TEST(MeasuredAttention, DecodeIsWithinTwelvePercentForEveryEngineAndCache) {
+  const std::optional<sim::CsvFile> table = Measured("attention_decode.csv");
+  if (!table) GTEST_SKIP() << "no measured data; set ORRERY_DATA to it";
+  const std::map<std::string, Score> scores = ScoresOf(*table);
+  EXPECT_EQ(scores.size(), 14);
+  for (const auto& [group, score] : scores) {
+    EXPECT_LT(score.mean, 0.12) << group;
   }
 }
 
