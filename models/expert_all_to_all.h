@@ -4,8 +4,8 @@
 //   // DeepSeek-V3's experts over 64 ranks on 8 nodes, at most 4 nodes a token:
 //   ExpertAllToAll d{.tokens = 4096, .hidden = 7168, .experts = 256,
 //                    .top_k = 8, .node_limit = 4};
-//   SpreadOf(d, 64, 8).nodes;  // 3.7: a token's row goes to so many nodes
-//   SpreadOf(d, 64, 8).ranks;  // 7.2: and from there to so many ranks
+//   SpreadOf(d, 64, 8).nodes;  // 3.6: a token's row goes to so many nodes
+//   SpreadOf(d, 64, 8).ranks;  // 7.4: and from there to so many ranks
 //
 // Which experts a token takes is random, each set as likely as any other.
 #ifndef MODELS_EXPERT_ALL_TO_ALL_H_

@@ -76,6 +76,7 @@ void RaiseByRank(std::span<int64_t> values, size_t per_rank, int64_t amount,
   }
 }
 
+// Before the sum is right.
 std::vector<int64_t> RoundedDraw(const Routing& r, double alpha,
                                  uint64_t draw) {
   const bool sparse = r.tokens * r.top_k <= r.experts;
@@ -90,10 +91,47 @@ std::vector<int64_t> RoundedDraw(const Routing& r, double alpha,
                        std::accumulate(weights.begin(), weights.end(), 0.0);
   std::vector<int64_t> load;
   for (const double weight : weights) {
-    load.push_back(std::min(
-        r.tokens, static_cast<int64_t>(std::nearbyint(weight * scale))));
+    load.push_back(static_cast<int64_t>(std::nearbyint(weight * scale)));
   }
   return load;
+}
+
+int64_t Missing(const Routing& r, const std::vector<int64_t>& load) {
+  return r.tokens * r.top_k -
+         std::accumulate(load.begin(), load.end(), int64_t{0});
+}
+
+// Makes the sum right, at most `tokens` rows an expert.
+void SettleByRank(const Routing& r, std::vector<int64_t>& load) {
+  for (int64_t& rows : load) rows = std::min(rows, r.tokens);
+  const auto per_rank = static_cast<size_t>(r.experts / r.ranks);
+  const int64_t missing = Missing(r, load);
+  if (missing > 0) {
+    RaiseByRank(load, per_rank, missing, r.tokens);
+  } else if (missing < 0) {
+    // Lowering the fullest is raising the least of the negated.
+    for (int64_t& rows : load) rows = -rows;
+    RaiseByRank(load, per_rank, -missing, 0);
+    for (int64_t& rows : load) rows = -rows;
+  }
+}
+
+// Makes the sum right: ones more from the fullest expert on, ones less from the
+// emptiest that has any.
+void SettleByFullest(const Routing& r, std::vector<int64_t>& load) {
+  std::vector<size_t> order(load.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return load[a] > load[b]; });
+  int64_t missing = Missing(r, load);
+  for (size_t i = 0; missing > 0; i = (i + 1) % order.size(), --missing) {
+    ++load[order[i]];
+  }
+  for (size_t i = order.size(); missing < 0; ++missing) {
+    while (load[order[i - 1]] == 0) i = i > 1 ? i - 1 : order.size();
+    --load[order[i - 1]];
+    i = i > 1 ? i - 1 : order.size();
+  }
 }
 
 }  // namespace
@@ -114,20 +152,15 @@ std::vector<int64_t> BalancedLoad(const Routing& r) {
   return load;
 }
 
-std::vector<int64_t> PowerLawDraw(const Routing& r, double alpha,
+std::vector<int64_t> PowerLawDraw(const Routing& r, const PowerLaw& law,
                                   uint64_t draw) {
-  std::vector<int64_t> load = RoundedDraw(r, alpha, draw);
-  const auto per_rank = static_cast<size_t>(r.experts / r.ranks);
-  const int64_t missing = r.tokens * r.top_k -
-                          std::accumulate(load.begin(), load.end(), int64_t{0});
-  if (missing > 0) {
-    RaiseByRank(load, per_rank, missing, r.tokens);
-  } else if (missing < 0) {
-    // Lowering the fullest is raising the least of the negated.
-    for (int64_t& rows : load) rows = -rows;
-    RaiseByRank(load, per_rank, -missing, 0);
-    for (int64_t& rows : load) rows = -rows;
+  std::vector<int64_t> load = RoundedDraw(r, law.alpha, draw);
+  if (law.to_fullest) {
+    SettleByFullest(r, load);
+  } else {
+    SettleByRank(r, load);
   }
+  const auto per_rank = static_cast<size_t>(r.experts / r.ranks);
   size_t busiest = 0;
   int64_t most = -1;
   for (size_t at = 0; at < load.size(); at += per_rank) {
@@ -149,11 +182,11 @@ ExpertRows BalancedRows(const Routing& routing) {
   return RowsOf(BalancedLoad(routing));
 }
 
-ExpertRows PowerLawRows(const Routing& routing, double alpha) {
+ExpertRows PowerLawRows(const Routing& routing, const PowerLaw& law) {
   const auto per_rank = static_cast<size_t>(routing.experts / routing.ranks);
   ExpertRows mean;
   for (uint64_t draw = 0; draw < kDraws; ++draw) {
-    const std::vector<int64_t> load = PowerLawDraw(routing, alpha, draw);
+    const std::vector<int64_t> load = PowerLawDraw(routing, law, draw);
     const ExpertRows rows = RowsOf(std::span(load).first(per_rank));
     mean.rows += rows.rows / kDraws;
     mean.active += rows.active / kDraws;

@@ -2,7 +2,7 @@
 //
 //   Routing r{.tokens = 64, .experts = 256, .top_k = 8, .ranks = 32};
 //   BalancedLoad(r);         // {2, 2, 2, 2, 2, 2, 2, 2}: rank 0 holds 8
-//   PowerLawRows(r, 1.2).rows;  // 38: the busiest rank has 2.4 times its share
+//   PowerLawRows(r, {}).rows;   // 32: the busiest rank has twice its share
 //
 // Both are the loads that NVIDIA's collector of measured layers gives to the
 // rank it measures (ai-dynamo/aiconfigurator, collector/helper.py,
@@ -36,17 +36,23 @@ struct Routing {
   int64_t ranks = 1;    // that share the experts, each experts / ranks of them
 };
 
+// A power law of expert weights.
+struct PowerLaw {
+  double alpha = 1.2;       // > 0, not 1
+  bool to_fullest = false;  // as the collector did before 2026
+};
+
 // Rows on each expert of rank 0. Cost: O(experts · top_k).
 std::vector<int64_t> BalancedLoad(const Routing& routing);
 
 // Rows on each expert of all ranks, the busiest first, in one draw. They sum to
-// tokens · top_k. REQUIRES: alpha > 0, alpha != 1. Cost: O(experts).
-std::vector<int64_t> PowerLawDraw(const Routing& routing, double alpha,
+// tokens · top_k. Cost: O(experts · log(experts)).
+std::vector<int64_t> PowerLawDraw(const Routing& routing, const PowerLaw& law,
                                   uint64_t draw);
 
 ExpertRows BalancedRows(const Routing& routing);
 // Of the busiest rank; the mean of five draws, as the collector times five.
-ExpertRows PowerLawRows(const Routing& routing, double alpha);
+ExpertRows PowerLawRows(const Routing& routing, const PowerLaw& law);
 
 }  // namespace models
 

@@ -112,6 +112,12 @@ void FixTiles(const Row& row, Engine engine, models::ExpertLayer& layer) {
   layer.tile_n = few ? 32 : 64;
 }
 
+// Measured before the collector changed how it spreads a power law.
+bool Early(absl::string_view source) {
+  return absl::StrContains(source, "vllm-0.14") ||
+         absl::StrContains(source, "trtllm-1.0");
+}
+
 models::ExpertLayer LayerOf(const Row& row) {
   const Engine engine = *EngineOf(row.source);
   const double alpha = *AlphaOf(row.distribution);
@@ -121,7 +127,9 @@ models::ExpertLayer LayerOf(const Row& row) {
       .hidden = row.hidden,
       .inter = row.inter / row.tensor_ranks,
       .experts = routing.experts / routing.ranks,
-      .rows = alpha > 0 ? models::PowerLawRows(routing, alpha)
+      .rows = alpha > 0 ? models::PowerLawRows(
+                              routing,
+                              {.alpha = alpha, .to_fullest = Early(row.source)})
                         : models::BalancedRows(routing),
       .dtype = *DTypeOf(row.dtype),
       .family = engine == Engine::kTensorRtLlm ? ExpertKernels::kCutlass

@@ -121,7 +121,7 @@ models::ExpertLayer DeepSeek(int64_t tokens, double alpha) {
           .hidden = 7168,
           .inter = 2048,
           .experts = 8,
-          .rows = alpha > 0 ? models::PowerLawRows(routing, alpha)
+          .rows = alpha > 0 ? models::PowerLawRows(routing, {.alpha = alpha})
                             : models::BalancedRows(routing)};
 }
 

@@ -72,7 +72,7 @@ TEST(BalancedLoad, KeepsEveryRowOnOneRank) {
 TEST(PowerLawDraw, KeepsEveryRowAndNoExpertSeesATokenTwice) {
   for (const Routing& routing : kRoutings) {
     for (uint64_t draw = 0; draw < 8; ++draw) {
-      const std::vector<int64_t> load = PowerLawDraw(routing, 1.2, draw);
+      const std::vector<int64_t> load = PowerLawDraw(routing, {}, draw);
       EXPECT_EQ(static_cast<int64_t>(load.size()), routing.experts);
       EXPECT_EQ(SumOf(load), routing.tokens * routing.top_k);
       EXPECT_GE(*std::min_element(load.begin(), load.end()), 0);
@@ -83,7 +83,7 @@ TEST(PowerLawDraw, KeepsEveryRowAndNoExpertSeesATokenTwice) {
 
 TEST(PowerLawDraw, PutsTheBusiestRankFirst) {
   for (const Routing& routing : kRoutings) {
-    const std::vector<int64_t> load = PowerLawDraw(routing, 1.2, 3);
+    const std::vector<int64_t> load = PowerLawDraw(routing, {}, 3);
     const auto per_rank =
         static_cast<ptrdiff_t>(routing.experts / routing.ranks);
     const int64_t first =
@@ -99,11 +99,26 @@ TEST(PowerLawDraw, GivesLoneTokensToOneExpertOfTheFirstRanks) {
   // is 2 / (384 · 0.26) · 8 = 0.16. The eight that are missing go to the
   // emptiest expert of each rank in turn: ranks 0 to 7 get one each.
   const std::vector<int64_t> load = PowerLawDraw(
-      {.tokens = 1, .experts = 384, .top_k = 8, .ranks = 64}, 1.2, 0);
+      {.tokens = 1, .experts = 384, .top_k = 8, .ranks = 64}, {}, 0);
   for (size_t rank = 0; rank < 64; ++rank) {
     EXPECT_EQ(load[6 * rank], rank < 8 ? 1 : 0) << rank;
   }
   EXPECT_EQ(SumOf(load), 8);
+}
+
+TEST(PowerLawDraw, OnceGaveLoneTokensToTheFirstExperts) {
+  // The same token: eight ones from the fullest on, and all are empty.
+  const Routing routing{.tokens = 1, .experts = 384, .top_k = 8, .ranks = 64};
+  const std::vector<int64_t> load =
+      PowerLawDraw(routing, {.to_fullest = true}, 0);
+  for (size_t e = 0; e < load.size(); ++e) EXPECT_EQ(load[e], e < 8 ? 1 : 0);
+  for (const Routing& each : kRoutings) {
+    for (uint64_t draw = 0; draw < 8; ++draw) {
+      const auto other = PowerLawDraw(each, {.to_fullest = true}, draw);
+      EXPECT_EQ(SumOf(other), each.tokens * each.top_k);
+      EXPECT_GE(*std::min_element(other.begin(), other.end()), 0);
+    }
+  }
 }
 
 TEST(PowerLawDraw, IsSkewedAsThePowerLawSays) {
@@ -113,7 +128,7 @@ TEST(PowerLawDraw, IsSkewedAsThePowerLawSays) {
   // (0.5 (1 + 52429^-0.2))^-5 = 18: half the experts have a hundredth of the
   // mean.
   const Routing routing{.tokens = 65536, .experts = 4096, .top_k = 8};
-  std::vector<int64_t> load = PowerLawDraw(routing, 1.2, 0);
+  std::vector<int64_t> load = PowerLawDraw(routing, {}, 0);
   std::sort(load.begin(), load.end());
   const double mean = 65536.0 * 8 / 4096;
   EXPECT_NEAR(static_cast<double>(load[2048]) / mean, 18.0 / 1684, 0.004);
@@ -123,14 +138,14 @@ TEST(PowerLawRows, LoadTheBusiestRankMoreThanItsShare) {
   for (const Routing& routing : kRoutings) {
     const double share = static_cast<double>(routing.tokens * routing.top_k) /
                          static_cast<double>(routing.ranks);
-    EXPECT_GE(PowerLawRows(routing, 1.2).rows, share * (1 - 1e-12));
-    EXPECT_LE(PowerLawRows(routing, 1.2).active,
+    EXPECT_GE(PowerLawRows(routing, {}).rows, share * (1 - 1e-12));
+    EXPECT_LE(PowerLawRows(routing, {}).active,
               static_cast<double>(routing.experts / routing.ranks));
   }
 }
 
 TEST(PowerLawRows, AreTheSameEveryTime) {
-  EXPECT_EQ(PowerLawRows(kRoutings[3], 1.2), PowerLawRows(kRoutings[3], 1.2));
+  EXPECT_EQ(PowerLawRows(kRoutings[3], {}), PowerLawRows(kRoutings[3], {}));
 }
 
 }  // namespace
