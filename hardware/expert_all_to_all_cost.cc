@@ -16,6 +16,7 @@ struct Exchange {
   double relayed = 0;  // rows passed between NVLink and the network
   double over_links = 0, over_network = 0;  // bytes that leave it
   double multiprocessors = 1;
+  double tokens_each = 0;  // tokens that the busiest of them reads or writes
 };
 
 // Bytes in front of a row that low-latency dispatch sends: an int4 with the
@@ -34,6 +35,7 @@ Exchange NormalExchange(const ExpertAllToAll& e, const GroupShape& shape) {
     x.over_network = x.relayed * x.row * (1 - 1.0 / shape.nodes);
   }
   x.multiprocessors = e.multiprocessors;
+  x.tokens_each = tokens / x.multiprocessors;
   return x;
 }
 
@@ -47,6 +49,7 @@ Exchange LowLatencyExchange(const ExpertAllToAll& e, const GroupShape& shape,
   const auto experts = static_cast<double>(e.experts);
   x.multiprocessors =
       std::ceil(experts / std::ceil(experts / gpu.multiprocessors));
+  x.tokens_each = std::ceil(static_cast<double>(e.tokens) / x.multiprocessors);
   return x;
 }
 
@@ -55,12 +58,12 @@ double Per(double bytes, double rate) { return rate > 0 ? bytes / rate : 0; }
 double Seconds(const ExpertAllToAll& e, const Exchange& x,
                const GroupShape& shape, const Cluster& cluster,
                const DeepEpKernel& kernel) {
-  const double bf16_tokens = 2.0 * static_cast<double>(e.tokens * e.hidden);
+  const double bf16_token = 2.0 * static_cast<double>(e.hidden);
   const double work =
       (x.copies * (kernel.copy_seconds + Per(x.row, kernel.copy_rate)) +
-       Per(bf16_tokens, kernel.token_rate) +
        Per(x.relayed * x.row, kernel.relay_rate)) /
-      x.multiprocessors;
+          x.multiprocessors +
+      Per(x.tokens_each * bf16_token, kernel.token_rate);
   const double link =
       x.over_links / (shape.link_rate.count() * kernel.link_efficiency);
   double network = 0, latency = kernel.start + Per(x.row, kernel.fill_rate);

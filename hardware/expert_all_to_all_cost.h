@@ -20,8 +20,9 @@
 //
 // Low-latency kernels send it once to each of its top_k experts, 16 bytes of
 // header on it to dispatch: link = t top_k B (ranks per node - 1) / R, network
-// = t top_k B (1 - 1 / N); their work is only t 2 h / token rate, over as many
-// SMs as the experts fill: ceil(E / ceil(E / SMs of the GPU)).
+// = t top_k B (1 - 1 / N); their work is only reading whole tokens, ceil(t / S)
+// 2 h / token rate on each of as many SMs as the experts fill: S = ceil(E /
+// ceil(E / SMs of the GPU)).
 //
 // What the law assumes: a network whose leaves do not block, ranks that come at
 // once, NVLink between the ranks of a node.

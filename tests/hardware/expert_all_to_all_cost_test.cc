@@ -83,7 +83,7 @@ TEST(ExpertAllToAllCost, RelaysARowOnceToEachNode) {
 TEST(ExpertAllToAllCost, SendsLowLatencyRowsToEachExpert) {
   // 100 tokens · 8 messages of 10,016 bytes, 7 of 16 to the node's other ranks
   // at 225 GB/s, half over the port at 47 GB/s: 85.2 us. 264 experts are two to
-  // each of 132 multiprocessors: 100 · 10 kB / 20 GB/s / 132 = 0.4 us.
+  // each of 132 multiprocessors, one token to most: 10 kB / 20 GB/s = 0.5 us.
   ExpertAllToAll exchange{.mode = ExpertExchange::kLowLatency,
                           .tokens = 100,
                           .hidden = 5000,
@@ -97,6 +97,23 @@ TEST(ExpertAllToAllCost, SendsLowLatencyRowsToEachExpert) {
   // Combine has no header.
   exchange.direction = ExpertDirection::kCombine;
   EXPECT_NEAR(Us(exchange, Dgx(2), deep_ep), 18 + 85.1, 0.05);
+}
+
+TEST(ExpertAllToAllCost, ReadsWholeTokensOnAsManyMultiprocessorsAsExperts) {
+  // Eight experts have eight multiprocessors; 17 tokens are three to one of
+  // them: 3 · 10 MB at 20 GB/s = 1500 us. 17 messages on the wire, 7 of 8 over
+  // NVLink: 17 · 10 MB · 7/8 at 225 GB/s = 661 us.
+  const ExpertAllToAll exchange{.direction = ExpertDirection::kCombine,
+                                .mode = ExpertExchange::kLowLatency,
+                                .tokens = 17,
+                                .hidden = 5'000'000,
+                                .experts = 8,
+                                .top_k = 1};
+  DeepEp deep_ep = Round();
+  for (auto& directions : deep_ep.kernels) {
+    for (DeepEpKernel& kernel : directions) kernel.fill_rate = 0;
+  }
+  EXPECT_NEAR(Us(exchange, Dgx(1), deep_ep), 10 + Together(1500, 661.1), 0.1);
 }
 
 TEST(ExpertAllToAllCost, IsNothingForOneRank) {
