@@ -1,5 +1,6 @@
 #include "tools/calibrate/cases.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -236,18 +237,18 @@ std::vector<Case> CollectiveCases(Profile profile, int64_t gpus) {
   return cases;
 }
 
-std::vector<int64_t> ExpertLoads(int64_t assignments, int64_t experts,
-                                 const std::string& distribution) {
-  std::vector<double> weight(static_cast<size_t>(experts), 1.0);
+std::vector<int64_t> ExpertLoads(const ExpertCase& c) {
+  std::vector<double> weight(static_cast<size_t>(c.experts), 1.0);
   double sum = 0;
   for (size_t i = 0; i < weight.size(); ++i) {
-    if (distribution == "power_law_1.2") {
+    if (c.distribution == "power_law_1.2") {
       weight[i] = std::pow(static_cast<double>(i + 1), -1.2);
     }
     sum += weight[i];
   }
   // Expert i ends where the first i + 1 weights do, rounded: the last one ends
-  // at `assignments`.
+  // at the number of assignments, since later weights are never larger.
+  const int64_t assignments = c.tokens * c.topk;
   std::vector<int64_t> loads;
   double up_to = 0;
   int64_t dealt = 0;
@@ -255,8 +256,8 @@ std::vector<int64_t> ExpertLoads(int64_t assignments, int64_t experts,
     up_to += w;
     const int64_t end =
         std::llround(static_cast<double>(assignments) * up_to / sum);
-    loads.push_back(end - dealt);
-    dealt = end;
+    loads.push_back(std::min(end - dealt, c.tokens));
+    dealt += loads.back();
   }
   return loads;
 }

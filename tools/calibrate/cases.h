@@ -103,11 +103,10 @@ std::vector<Case> PointwiseCases(Profile profile);
 std::vector<Case> ExpertCases(Profile profile);
 std::vector<Case> CollectiveCases(Profile profile, int64_t gpus);
 
-// Tokens that each of `experts` receives when `assignments` are dealt: equal
-// parts, or in proportion to (rank + 1)^-1.2 for power_law_1.2. They sum to
-// `assignments`.
-std::vector<int64_t> ExpertLoads(int64_t assignments, int64_t experts,
-                                 const std::string& distribution);
+// Tokens that each expert of `c` receives, c.tokens x c.topk in all: equal
+// parts, or in proportion to (rank + 1)^-1.2 for power_law_1.2, but to no
+// expert more than there are tokens: what is over goes to the next ones.
+std::vector<int64_t> ExpertLoads(const ExpertCase& c);
 
 // Bytes that a pointwise op reads and writes per element, as the public tables
 // count them: activations alone, each once. 0 for an op that is not known.

@@ -48,14 +48,22 @@ TEST(Work, EveryPlannedPointwiseOpMovesBytes) {
 }
 
 TEST(ExpertLoads, SumToTheAssignmentsHoweverTheyAreDealt) {
-  EXPECT_THAT(ExpertLoads(10, 4, "balanced"), ElementsAre(3, 2, 3, 2));
+  const auto loads = [](int64_t tokens, int64_t topk, int64_t experts,
+                        const std::string& distribution) {
+    return ExpertLoads({"bf16", tokens, 1, 1, topk, experts, distribution});
+  };
+  EXPECT_THAT(loads(10, 1, 4, "balanced"), ElementsAre(3, 2, 3, 2));
   // Weights 1, 0.4353, 0.2676, 0.1895, of 1.8923 in all: 10 x 1 / 1.8923 =
   // 5.28, x 1.4353 = 7.58, x 1.7028 = 9.00, 10.
-  EXPECT_THAT(ExpertLoads(10, 4, "power_law_1.2"), ElementsAre(5, 3, 1, 1));
-  for (const int64_t experts : {1, 7, 256}) {
-    const std::vector<int64_t> loads =
-        ExpertLoads(1000, experts, "power_law_1.2");
-    EXPECT_EQ(std::accumulate(loads.begin(), loads.end(), int64_t{0}), 1000);
+  EXPECT_THAT(loads(10, 1, 4, "power_law_1.2"), ElementsAre(5, 3, 1, 1));
+  // Four tokens to two experts each: 4.23 of the 8 would go to the first.
+  EXPECT_THAT(loads(4, 2, 4, "power_law_1.2"), ElementsAre(4, 2, 1, 1));
+  // One token to three: each expert has room for one.
+  EXPECT_THAT(loads(1, 3, 4, "power_law_1.2"), ElementsAre(1, 1, 1, 0));
+  for (const int64_t experts : {8, 9, 256}) {
+    const std::vector<int64_t> all = loads(1000, 8, experts, "power_law_1.2");
+    EXPECT_EQ(std::accumulate(all.begin(), all.end(), int64_t{0}), 8000);
+    EXPECT_LE(all[0], 1000);
   }
 }
 
