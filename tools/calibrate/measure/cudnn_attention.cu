@@ -94,7 +94,14 @@ Node Scores(const AttentionCase& c, const Shapes& s, Graph& g, Node q, Node k,
   return masked;
 }
 
-void BuildForward(const AttentionCase& c, const AttentionTensors& t, Graph& g) {
+// Engines match whole graphs, and what they expect of tensors between
+// operations has changed with cuDNN's versions: the ways to write one are tried
+// in turn.
+constexpr int kWays = 3;
+
+// Way 1 also forms the statistics, and drops them.
+void BuildForward(const AttentionCase& c, const AttentionTensors& t, int way,
+                  Graph& g) {
   const Shapes s(c);
   const Node q = g.Tensor(kQ, s.q, s.q_strides, s.type);
   const Node k = g.Tensor(kK, s.k_turned, s.k_turned_strides, s.type);

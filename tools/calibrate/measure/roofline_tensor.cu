@@ -95,7 +95,8 @@ constexpr int kBAtom = kWideColumns * kAtomBytes;
 constexpr int kWideShared = kAtoms * (kAAtom + kBAtom) + 1024;
 
 // Rows of kAtoms x 128 bytes, into as many swizzled atoms.
-__device__ void LoadSwizzled(const char* rows, int count, char* shared) {
+[[maybe_unused]] __device__ void LoadSwizzled(const char* rows, int count,
+                                              char* shared) {
   constexpr int kChunks = kAtoms * kAtomBytes / 16;
   for (int i = threadIdx.x; i < count * kChunks; i += blockDim.x) {
     const int row = i / kChunks, byte = i % kChunks * 16;
