@@ -5,6 +5,7 @@
 #define HARDWARE_ATTENTION_LAW_H_
 
 #include <cstddef>
+#include <cstdint>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -19,7 +20,7 @@ class AttentionLaw;
 }
 
 inline constexpr size_t kAttentionFamilies =
-    sim::Row(models::AttentionFamily::kTensorRtLlm) + 1;
+    sim::Row(models::AttentionFamily::kFlashInfer) + 1;
 
 struct AttentionLaw {
   double launch_seconds = 0;
@@ -29,11 +30,23 @@ struct AttentionLaw {
   bool packs_heads = false;
   double tile_seconds = 0;
   double tail = 0;
+  double straggling = 0;
+  double power_sag = 0;
   double memory_efficiency = 1;
+  bool eight_bit_products = false;
+  int64_t split_keys = 0;  // 0: keys are never split
+  double combine_seconds = 0;
+  // Of the kernel that writes the cache.
+  double write_seconds = 0;
+  double write_efficiency = 1;
+  double query_copies = 0;
 };
 
 struct AttentionLaws {
   sim::Column<models::AttentionFamily, AttentionLaw> forward{
+      kAttentionFamilies};
+  // Over an 8-bit cache, where that has constants of its own.
+  sim::Column<models::AttentionFamily, AttentionLaw> eight_bit_cache{
       kAttentionFamilies};
   sim::Column<models::AttentionFamily, AttentionLaw> backward{
       kAttentionFamilies};

@@ -62,7 +62,7 @@ absl::Status ReadDecodeAttentionLaw(const proto::DecodeAttentionLaw& message,
   const absl::Status status = CheckRanges(message, place);
   if (!status.ok()) return status;
   const absl::StatusOr<models::AttentionFamily> family =
-      Spelled(message.family(), models::AttentionFamily::kTensorRtLlm,
+      Spelled(message.family(), models::AttentionFamily::kFlashInfer,
               place.At("family"), "families");
   if (!family.ok()) return family.status();
   const absl::StatusOr<DecodeKernel> kernel =

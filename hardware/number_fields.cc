@@ -34,15 +34,14 @@ std::string Wanted(const NumberRange& range) {
              : absl::StrCat(least, " to ", range.most);
 }
 
-}  // namespace
-
-absl::Status CheckNumbers(const Message& message, const sim::TextField& place,
-                          std::span<const NumberRange> ranges) {
+absl::Status Check(const Message& message, const sim::TextField& place,
+                   std::span<const NumberRange> ranges, bool optional) {
   for (const NumberRange& range : ranges) {
     const std::string name(range.field);
     const FieldDescriptor* field =
         message.GetDescriptor()->FindFieldByName(name);
     if (!message.GetReflection()->HasField(message, field)) {
+      if (optional) continue;
       return place.At(name).Error(
           absl::StrCat("is missing; write ", Wanted(range)));
     }
@@ -55,6 +54,19 @@ absl::Status CheckNumbers(const Message& message, const sim::TextField& place,
     }
   }
   return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CheckNumbers(const Message& message, const sim::TextField& place,
+                          std::span<const NumberRange> ranges) {
+  return Check(message, place, ranges, false);
+}
+
+absl::Status CheckGivenNumbers(const Message& message,
+                               const sim::TextField& place,
+                               std::span<const NumberRange> ranges) {
+  return Check(message, place, ranges, true);
 }
 
 }  // namespace hardware

@@ -27,6 +27,11 @@ absl::Status CheckNumbers(const google::protobuf::Message& message,
                           const sim::TextField& place,
                           std::span<const NumberRange> ranges);
 
+// The same of the fields that are set.
+absl::Status CheckGivenNumbers(const google::protobuf::Message& message,
+                               const sim::TextField& place,
+                               std::span<const NumberRange> ranges);
+
 }  // namespace hardware
 
 #endif  // HARDWARE_NUMBER_FIELDS_H_

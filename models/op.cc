@@ -73,7 +73,7 @@ Work Count(const ExpertPass& p) { return {sim::Flops(0), p.read, p.written}; }
 
 absl::string_view NameOf(AttentionFamily family) {
   constexpr absl::string_view kNames[] = {
-      "fa1", "triton", "fa2", "fa3", "cudnn", "vllm", "sglang", "tensorrt-llm"};
+      "fa1", "triton", "fa2", "fa3", "cudnn", "vllm", "sglang", "tensorrt-llm", "flashinfer"};
   return kNames[static_cast<size_t>(family)];
 }
 

@@ -42,6 +42,7 @@ enum class AttentionFamily : uint8_t {
   kVllm,         // FlashAttention 2 on Ampere, 3 on Hopper
   kSglang,       // FlashInfer on Ampere, FlashAttention 3 on Hopper
   kTensorRtLlm,  // its own kernels
+  kFlashInfer,   // as of 2024, before it grew Hopper kernels
 };
 absl::string_view NameOf(AttentionFamily family);
 
@@ -62,6 +63,8 @@ struct Attention {
   // Of the stored keys and values, if they are not of that type: an 8-bit
   // cache of a 16-bit model. Forward only.
   std::optional<DType> cache = std::nullopt;
+  // An engine's: the new keys and values are stored first, by another kernel.
+  bool writes_cache = false;
   friend bool operator==(const Attention&, const Attention&) = default;
 };
 

@@ -73,12 +73,12 @@ TEST(PredictOps, PricesAttentionWithTheKernelsOfItsEngine) {
   ASSERT_TRUE(predictions.ok()) << predictions.status();
   EXPECT_EQ((*predictions)[0].group, "h100 bf16 vllm");
   EXPECT_EQ((*predictions)[2].group, "a100 bf16 sglang");
-  // 2 * 8 * 8192 * 128 elements, read and written in 2 bytes each: 67 MB at
-  // some 2.9 TB/s, and a launch.
-  EXPECT_NEAR((*predictions)[1].predicted - (*predictions)[0].predicted, 25, 2);
-  // 550e9 FLOPs: at about 660 TFLOP/s, and at about 200.
+  // 2 * 8 * 8192 * 128 elements, read and written in 2 bytes each: 67 MB; 0.43
+  // of the queries, 58 MB: at 3350 GB/s 37 us, and a launch of 2 us.
+  EXPECT_NEAR((*predictions)[1].predicted - (*predictions)[0].predicted, 39, 1);
+  // 550e9 FLOPs: at about 660 TFLOP/s, and at about 190.
   EXPECT_NEAR((*predictions)[0].predicted, 830, 30);
-  EXPECT_NEAR((*predictions)[2].predicted, 2700, 150);
+  EXPECT_NEAR((*predictions)[2].predicted, 2860, 80);
 }
 
 TEST(PredictOps, PricesStepsOfDecodingOverAWarmCache) {
@@ -242,16 +242,16 @@ TEST(MeasuredGemms, Bf16IsWithinTenPercentOnEveryGpu) {
   }
 }
 
-TEST(MeasuredAttention, PrefillIsWithinFifteenPercentForEveryEngine) {
+TEST(MeasuredAttention, PrefillIsWithinTenPercentForEveryEngineAndCache) {
   const std::optional<sim::CsvFile> table = Measured("attention_prefill.csv");
   if (!table) GTEST_SKIP() << "no measured data; set ORRERY_DATA to it";
   const std::map<std::string, Score> scores = ScoresOf(*table);
-  for (const char* gpu : {"a100", "h100", "h200"}) {
-    for (const char* engine : {"vllm", "sglang", "tensorrt-llm"}) {
-      const std::string group = absl::StrCat(gpu, " bf16 ", engine);
-      ASSERT_TRUE(scores.contains(group)) << group;
-      EXPECT_LT(scores.at(group).mean, 0.15) << group;
-    }
+  EXPECT_EQ(scores.size(), 21);
+  for (const auto& [group, score] : scores) {
+    // 26 rows of an engine's FlashAttention 2, slower than its paper's figures,
+    // which the law of "fa2" is fitted to.
+    const double bar = group == "h100 bf16 fa2" ? 0.25 : 0.1;
+    EXPECT_LT(score.mean, bar) << group;
   }
 }
 
