@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
@@ -107,6 +108,26 @@ TEST(Fit, KeepsALayoutOnOneSide) {
   const absl::StatusOr<Fitted> fitted = Fit(TwoConstants(), problem, c);
   ASSERT_TRUE(fitted.ok()) << fitted.status();
   EXPECT_GT(fitted->kept_out.mean_error, fitted->in_sample.mean_error);
+}
+
+TEST(Fit, LetsLongRowsCountMoreIfTheRecipeSays) {
+  // Of sizes up to 9/8 as the line says, at most 145 us; of larger ones twice
+  // that, at least 320 us: no line fits both.
+  FitProblem problem = Line(0);
+  for (FitRow& row : problem.rows) {
+    if (row.family == "long") row.measured *= 2;
+  }
+  const auto error_of_long = [&](double weight) {
+    proto::Recipe recipe = TwoConstants();
+    recipe.set_long_us(200);
+    recipe.set_long_weight(weight);
+    Calibration c = Guess();
+    const absl::StatusOr<Fitted> fitted = Fit(recipe, problem, c);
+    EXPECT_TRUE(fitted.ok()) << fitted.status();
+    return fitted->families[0].mean_error;
+  };
+  EXPECT_LT(error_of_long(50), 0.05);
+  EXPECT_GT(error_of_long(0.02), 0.3);
 }
 
 TEST(Fit, IsDeterministic) {

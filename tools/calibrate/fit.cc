@@ -62,16 +62,22 @@ void SetAll(const proto::Recipe& recipe, std::span<const double> values,
   }
 }
 
-double MeanLogError(const FitProblem& problem, const Rows& rows,
-                    const Message& constants) {
+// Weighted: as often as the recipe says that each row counts.
+double MeanLogError(const proto::Recipe& recipe, const FitProblem& problem,
+                    const Rows& rows, const Message& constants) {
   const absl::StatusOr<std::vector<double>> priced =
       problem.price(constants, rows);
   if (!priced.ok()) return kRefused;
-  double sum = 0;
+  double sum = 0, weights = 0;
   for (size_t i = 0; i < rows.size(); ++i) {
-    sum += std::abs(std::log((*priced)[i] / problem.rows[rows[i]].measured));
+    const double measured = problem.rows[rows[i]].measured;
+    const bool counts_more =
+        recipe.has_long_weight() && measured >= recipe.long_us();
+    const double weight = counts_more ? recipe.long_weight() : 1;
+    sum += weight * std::abs(std::log((*priced)[i] / measured));
+    weights += weight;
   }
-  return sum / static_cast<double>(rows.size());
+  return sum / weights;
 }
 
 // `start` with the constants that are best for `rows`.
@@ -84,7 +90,7 @@ std::unique_ptr<Message> Best(const proto::Recipe& recipe,
       variables,
       [&](std::span<const double> values) {
         SetAll(recipe, values, *constants);
-        return MeanLogError(problem, rows, *constants);
+        return MeanLogError(recipe, problem, rows, *constants);
       },
       kMostEvaluations);
   std::vector<double> rounded;

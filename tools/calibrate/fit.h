@@ -6,7 +6,8 @@
 //   gemm.kept_out.mean_error;    // 0.053
 //
 // The constants have the least mean |log(predicted / measured)|: a mean of
-// relative errors that outliers do not rule. Kept out: rows are dealt to five
+// relative errors that outliers do not rule, in which a recipe may let long
+// kernels count more. Kept out: rows are dealt to five
 // folds by layout, so that no weight shape or head layout is on both sides;
 // each fold is predicted by constants fitted to the other four.
 #ifndef TOOLS_CALIBRATE_FIT_H_

@@ -131,8 +131,12 @@ absl::Status SetProvenance(const proto::Recipe& recipe, const Fitted& fitted,
                                     absl::StrJoin(machines, ", ")));
   provenance.set_rows(static_cast<int64_t>(problem.rows.size()));
   provenance.set_date(question.date);
-  provenance.set_method(
-      "orrery fit: least mean |log(predicted / measured)|, subplex");
+  provenance.set_method(absl::StrCat(
+      "orrery fit: least mean |log(predicted / measured)|, subplex",
+      recipe.has_long_weight()
+          ? absl::StrCat("; rows of ", recipe.long_us(), " us and more count ",
+                         recipe.long_weight(), " times")
+          : ""));
   provenance.set_error(
       absl::StrCat("cross-validated, ", kFolds, " folds by layout: MAPE ",
                    Percent(fitted.kept_out.mean_error), ", p90 ",
