@@ -248,9 +248,9 @@ TEST(MeasuredAttention, PrefillIsWithinTenPercentForEveryEngineAndCache) {
   const std::map<std::string, Score> scores = ScoresOf(*table);
   EXPECT_EQ(scores.size(), 21);
   for (const auto& [group, score] : scores) {
-    // 26 rows of an engine's FlashAttention 2, slower than its paper's figures,
-    // which the law of "fa2" is fitted to.
-    const double bar = group == "h100 bf16 fa2" ? 0.25 : 0.1;
+    // 26 rows of FlashAttention 2, most of them below 50 us, on whose figures
+    // its paper and they do not agree.
+    const double bar = group == "h100 bf16 fa2" ? 0.12 : 0.1;
     EXPECT_LT(score.mean, bar) << group;
   }
 }

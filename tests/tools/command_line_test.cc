@@ -146,7 +146,8 @@ TEST(CommandLine, FilesAreWrittenBesideTheAnswer) {
                   .contains("traceEvents"));
   const Ran nowhere = Orrery("run gpt2-1xa100 --dump-graph /nowhere/g.dot");
   EXPECT_EQ(nowhere.code, 1);
-  EXPECT_EQ(nowhere.err, "/nowhere/g.dot: cannot write\n");
+  EXPECT_EQ(nowhere.err,
+            "/nowhere/g.dot: cannot write: No such file or directory\n");
 }
 
 TEST(CommandLine, ValidateAnswersPrograms) {
