@@ -5,6 +5,16 @@
 //   ColumnsOf(OpTable::kGemm)   // gpu,dtype,m,n,k,time_us,…,split,spread_us,…
 //   RowOf(gemm_case, timing, session)   // h200,bf16,16,28672,4096,61.312,…
 //
+// After the public columns: spread_us (p90_us - p10_us), p10_us, p90_us,
+// samples, sm_clock_mhz, memory_clock_mhz, power_w and temperature_c while it
+// ran, library, l2_state (cold, partial, warm), device, driver, cuda, date.
+// `split` is own. roofline.csv is ours alone:
+//   gpu, kernel, dtype   as RooflineCase has them
+//   bytes, flops         of one run; 0 where the kernel has none; ex2 counts
+//                        one per exponential
+//   time_us              median; of one kernel for launch_stream, launch_graph
+//   gb_per_s, tflop_per_s  bytes and flops over time_us
+//
 // To add a table: a value, its columns and its row in op_rows.cc.
 #ifndef TOOLS_CALIBRATE_OP_ROWS_H_
 #define TOOLS_CALIBRATE_OP_ROWS_H_

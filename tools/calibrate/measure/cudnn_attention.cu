@@ -21,7 +21,6 @@ Outcome MeasureCudnnAttention(const AttentionCase&, const Effort&, Bench&) {
 
 #include <algorithm>
 #include <cfloat>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -94,14 +93,9 @@ Node Scores(const AttentionCase& c, const Shapes& s, Graph& g, Node q, Node k,
   return masked;
 }
 
-// Engines match whole graphs, and what they expect of tensors between
-// operations has changed with cuDNN's versions: the ways to write one are tried
-// in turn.
-constexpr int kWays = 3;
-
-// Way 1 also forms the statistics, and drops them.
-void BuildForward(const AttentionCase& c, const AttentionTensors& t, int way,
-                  Graph& g) {
+// The statistics are formed although nothing reads them: without them
+// cuDNN 9.19 takes the graph for another.
+void BuildForward(const AttentionCase& c, const AttentionTensors& t, Graph& g) {
   const Shapes s(c);
   const Node q = g.Tensor(kQ, s.q, s.q_strides, s.type);
   const Node k = g.Tensor(kK, s.k_turned, s.k_turned_strides, s.type);
@@ -116,12 +110,10 @@ void BuildForward(const AttentionCase& c, const AttentionTensors& t, int way,
   g.Pointwise(CUDNN_POINTWISE_EXP, below, nullptr, weights);
   const Node sum = g.Virtual(s.rows, CUDNN_DATA_FLOAT);
   g.Reduce(CUDNN_REDUCE_TENSOR_ADD, weights, sum);
-  if (way == 1) {
-    const Node log = g.Virtual(s.rows, CUDNN_DATA_FLOAT);
-    g.Pointwise(CUDNN_POINTWISE_LOG, sum, nullptr, log);
-    g.Pointwise(CUDNN_POINTWISE_ADD, most, log,
-                g.Virtual(s.rows, CUDNN_DATA_FLOAT));
-  }
+  const Node log = g.Virtual(s.rows, CUDNN_DATA_FLOAT);
+  g.Pointwise(CUDNN_POINTWISE_LOG, sum, nullptr, log);
+  g.Pointwise(CUDNN_POINTWISE_ADD, most, log,
+              g.Virtual(s.rows, CUDNN_DATA_FLOAT));
   const Node shares = g.Virtual(s.scores, s.type);
   g.Pointwise(CUDNN_POINTWISE_DIV, weights, sum, shares);
   g.Matmul(shares, v, out);
@@ -144,8 +136,7 @@ void TurnedProduct(const AttentionCase& c, const Shapes& s, Graph& g,
   g.Reduce(CUDNN_REDUCE_TENSOR_ADD, of_each, out);
 }
 
-// Way 0: dS in FP32, K as it is; 1: both as they are; 2: both in FP32.
-void BuildBackward(const AttentionCase& c, const AttentionTensors& t, int way,
+void BuildBackward(const AttentionCase& c, const AttentionTensors& t,
                    Graph& g) {
   const Shapes s(c);
   const Node q = g.Tensor(kQ, s.q, s.q_strides, s.type);
@@ -181,30 +172,15 @@ void BuildBackward(const AttentionCase& c, const AttentionTensors& t, int way,
   g.Pointwise(CUDNN_POINTWISE_SUB, kept, delta, off);
   const Node weighted = scores_like();
   g.Pointwise(CUDNN_POINTWISE_MUL, off, p, weighted);
-  const Node ds = g.Virtual(s.scores, way == 1 ? s.type : CUDNN_DATA_FLOAT);
+  const Node ds = scores_like();
   g.Pointwise(CUDNN_POINTWISE_MUL, weighted, scale, ds);
   TurnedProduct(c, s, g, ds, q, kKGradient);
-  const Node plain_k =
-      g.Virtual(s.k, s.k_strides, way == 2 ? CUDNN_DATA_FLOAT : s.type);
+  const Node plain_k = g.Virtual(s.k, s.k_strides, s.type);
   g.Reshape(k, plain_k);
   const Node sum = g.Accumulator(kQSum, s.q);
   g.Matmul(ds, plain_k, sum);
   g.Pointwise(CUDNN_POINTWISE_IDENTITY, sum, nullptr,
               g.Tensor(kQGradient, s.q, s.q_strides, s.type));
-}
-
-// Null with the first way's problem if cuDNN takes none.
-std::unique_ptr<Graph> PlanGraph(const AttentionCase& c,
-                                 const AttentionTensors& t,
-                                 std::string& problem) {
-  for (int way = 0; way < kWays; ++way) {
-    auto graph = std::make_unique<Graph>();
-    c.backward ? BuildBackward(c, t, way, *graph)
-               : BuildForward(c, t, way, *graph);
-    if (graph->Plan()) return graph;
-    if (problem.empty()) problem = graph->problem();
-  }
-  return nullptr;
 }
 
 // Our log_sums are of base 2, cuDNN's statistics natural.
@@ -237,10 +213,9 @@ Outcome MeasureCudnnAttention(const AttentionCase& c, const Effort& effort,
   const std::vector<AttentionTensors> copies = MakeAttention(c, bench);
   if (copies.empty()) return Skipped("does not fit in memory");
   const AttentionTensors& t = copies[0];
-  std::string problem;
-  const std::unique_ptr<Graph> planned = PlanGraph(c, t, problem);
-  if (planned == nullptr) return Skipped(problem);
-  Graph& graph = *planned;
+  Graph graph;
+  c.backward ? BuildBackward(c, t, graph) : BuildForward(c, t, graph);
+  if (!graph.Plan()) return Skipped(graph.problem());
   const int64_t rows = c.batch * c.heads * c.q_len;
   const int64_t sum_size = c.backward ? rows * c.head_dim : 1;
   auto* stats = bench.arena.Take<float>(rows);
