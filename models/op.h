@@ -64,6 +64,7 @@ struct Attention {
   // cache of a 16-bit model. Forward only.
   std::optional<DType> cache = std::nullopt;
   // An engine's: the new keys and values are stored first, by another kernel.
+  // A step of decoding always does so.
   bool writes_cache = false;
   friend bool operator==(const Attention&, const Attention&) = default;
 };
