@@ -15,6 +15,7 @@
 #include <cuda_fp16.h>
 
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 #include "tools/calibrate/fragments.h"
@@ -69,13 +70,15 @@ constexpr Matrix kMatrixOf =
 
 template <class T>
 __device__ inline uint32_t Pack(float low, float high) {
+  uint32_t word;
   if constexpr (std::is_same_v<T, __half>) {
     const __half2 pair = __floats2half2_rn(low, high);
-    return *reinterpret_cast<const uint32_t*>(&pair);
+    memcpy(&word, &pair, sizeof word);
   } else {
     const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
-    return *reinterpret_cast<const uint32_t*>(&pair);
+    memcpy(&word, &pair, sizeof word);
   }
+  return word;
 }
 
 __device__ inline void LoadMatrix(const void* at, uint32_t (&r)[4]) {

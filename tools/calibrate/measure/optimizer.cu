@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -50,7 +51,8 @@ __global__ void __launch_bounds__(kThreads)
     float4 m = reinterpret_cast<float4*>(t.first)[i];
     float4 v = reinterpret_cast<float4*>(t.second)[i];
     const uint2 raw = reinterpret_cast<const uint2*>(t.gradient)[i];
-    const Bf16* g = reinterpret_cast<const Bf16*>(&raw);
+    Bf16 g[4];
+    memcpy(g, &raw, sizeof raw);
     Step(f, AsFloat(g[0]), w.x, m.x, v.x);
     Step(f, AsFloat(g[1]), w.y, m.y, v.y);
     Step(f, AsFloat(g[2]), w.z, m.z, v.z);
@@ -58,12 +60,10 @@ __global__ void __launch_bounds__(kThreads)
     reinterpret_cast<float4*>(t.weight)[i] = w;
     reinterpret_cast<float4*>(t.first)[i] = m;
     reinterpret_cast<float4*>(t.second)[i] = v;
+    const Bf16 out[4] = {__float2bfloat16_rn(w.x), __float2bfloat16_rn(w.y),
+                         __float2bfloat16_rn(w.z), __float2bfloat16_rn(w.w)};
     uint2 narrow;
-    Bf16* out = reinterpret_cast<Bf16*>(&narrow);
-    out[0] = __float2bfloat16_rn(w.x);
-    out[1] = __float2bfloat16_rn(w.y);
-    out[2] = __float2bfloat16_rn(w.z);
-    out[3] = __float2bfloat16_rn(w.w);
+    memcpy(&narrow, out, sizeof narrow);
     reinterpret_cast<uint2*>(t.narrow_weight)[i] = narrow;
   }
 }

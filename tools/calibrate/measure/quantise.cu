@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "tools/calibrate/measure/quantise.h"
 #include "tools/calibrate/measure/vectors.h"
 
@@ -34,10 +36,11 @@ __global__ void __launch_bounds__(kThreads)
        i += step) {
     float v[8];
     LoadEight(x + i, v);
-    uint2 raw;
-    auto* values = reinterpret_cast<__nv_fp8_e4m3*>(&raw);
+    __nv_fp8_e4m3 values[8];
 #pragma unroll
     for (int e = 0; e < 8; ++e) values[e] = __nv_fp8_e4m3(v[e] * inverse);
+    uint2 raw;
+    memcpy(&raw, values, sizeof raw);
     *reinterpret_cast<uint2*>(to.values + i) = raw;
   }
 }

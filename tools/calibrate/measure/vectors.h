@@ -10,6 +10,7 @@
 #include <cuda_fp16.h>
 
 #include <cstdint>
+#include <cstring>
 
 namespace tools {
 
@@ -30,17 +31,19 @@ __device__ inline __half FromFloat<__half>(float x) {
 template <class T>
 __device__ inline void LoadEight(const T* from, float (&x)[8]) {
   const uint4 raw = *reinterpret_cast<const uint4*>(from);
-  const T* elements = reinterpret_cast<const T*>(&raw);
+  T elements[8];
+  memcpy(elements, &raw, sizeof raw);
 #pragma unroll
   for (int i = 0; i < 8; ++i) x[i] = AsFloat(elements[i]);
 }
 
 template <class T>
 __device__ inline void StoreEight(const float (&x)[8], T* to) {
-  uint4 raw;
-  T* elements = reinterpret_cast<T*>(&raw);
+  T elements[8];
 #pragma unroll
   for (int i = 0; i < 8; ++i) elements[i] = FromFloat<T>(x[i]);
+  uint4 raw;
+  memcpy(&raw, elements, sizeof raw);
   *reinterpret_cast<uint4*>(to) = raw;
 }
 
