@@ -41,6 +41,26 @@ TensorId DataParallel::GatherUnit(int64_t parameters, TensorId after) {
                 {after}, bytes, Holder::kGatheredWeights);
 }
 
+// A kernel of the framework that reads half of `moved` and writes the rest.
+TensorId DataParallel::Copy(absl::string_view name, sim::Bytes moved,
+                            std::span<const TensorId> tensors, When when) {
+  const sim::Bytes read(moved.count() / 2);
+  return b_.Add({.work = MemoryBound{.kind = Pointwise::kCast,
+                                     .read = read,
+                                     .written = moved - read,
+                                     .flops = sim::Flops(0)},
+                 .name = name,
+                 .when = when},
+                tensors);
+}
+
+void DataParallel::Unpack(int64_t parameters, TensorId gathered) {
+  const int copies = training_.kernels.gather_copies;
+  if (!sharded_weights() || gathered == kNoTensor || copies == 0) return;
+  Copy("unpack weights", BytesOf(weights_, parameters) * (2 * copies),
+       {&gathered, 1}, When::kAlways);
+}
+
 // zero 1, 2: each rank updates its share of the weights.
 bool DataParallel::GathersUpdated() const {
   return training_.split.zero > 0 && !sharded_weights() && shards_ > 1;
@@ -84,6 +104,12 @@ void DataParallel::ReduceBucket(When when) {
       training_.split.zero > 1 ||
       (training_.split.zero == 1 && training_.overlap.grad_scatter);
   TensorId reduced = kNoTensor;
+  const int copied = training_.kernels.reduce_copy_bytes;
+  if (copied > 0) {
+    bucket_.push_back(Copy("pack gradients",
+                           sim::Bytes(copied * bucket_parameters_), bucket_,
+                           when));
+  }
   if (!scatter || shards_ > 1) {
     reduced = b_.Add(
         {.work = Collective{.kind = scatter ? CollectiveKind::kReduceScatter

@@ -35,6 +35,9 @@ class DataParallel {
   // under the first forward. Read the result in the unit's products. Else
   // kNoTensor.
   TensorId GatherUpdated(int64_t parameters);
+  // zero 3: the framework's copies of what was gathered, which come before the
+  // unit's products on the device. kNoTensor: nothing was gathered.
+  void Unpack(int64_t parameters, TensorId gathered);
 
   // `gradients` of a unit are complete; reduces them when the bucket is full.
   void Reduce(int64_t parameters, std::span<const TensorId> gradients);
@@ -53,6 +56,8 @@ class DataParallel {
 
  private:
   void ReduceBucket(When when);
+  TensorId Copy(absl::string_view name, sim::Bytes moved,
+                std::span<const TensorId> tensors, When when);
   bool GathersUpdated() const;
   int64_t replicas() const;
 
@@ -71,6 +76,11 @@ sim::Bytes ResidentBytes(const TrainingSpec& training, int64_t parameters,
 // Ranks over which ZeRO divides: all replicas (data · context), or the group;
 // one without ZeRO.
 int64_t ShardRanks(const Split& split);
+// Whether gradients leave the backward pass to be divided at once (zero 2 and
+// 3); else they are summed where they stay.
+inline bool ShardsGradients(const Split& split) {
+  return split.zero >= 2 && ShardRanks(split) > 1;
+}
 
 }  // namespace models
 

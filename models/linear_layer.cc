@@ -181,28 +181,26 @@ TensorId LayerEmitter::RowBackward(const Linear& linear, TensorId input,
 }
 
 // The op added last writes a parameter's gradient. Where gradients are sharded
-// it is a buffer of its own until it is reduced; else it is summed in place in
-// the resident gradients.
+// it is a 16-bit buffer of its own until it is reduced; else it is summed in
+// place in the resident gradients.
 void LayerEmitter::KeepGradient(int64_t parameters) {
-  const DType type =
-      training_.fp32_gradients ? DType::kFp32 : shape_.activation;
-  const bool sharded =
-      training_.split.zero >= 2 && ShardRanks(training_.split) > 1;
-  gradients_.push_back(
-      b_.Also(sharded ? BytesOf(type, parameters) : sim::Bytes(0),
-              Holder::kGradients, "gradient"));
+  gradients_.push_back(b_.Also(ShardsGradients(training_.split)
+                                   ? BytesOf(shape_.activation, parameters)
+                                   : sim::Bytes(0),
+                               Holder::kGradients, "gradient"));
 }
 
-// dW = x^T dy, summed into the gradient buffer over microbatches: by the
+// dW = x^T dy. Sharded gradients leave in 16 bits and are reduced each time;
+// others are summed into the resident gradients over microbatches: by the
 // product itself, or in another kernel that reads the 16-bit product. Returns
 // the product's op.
 OpId LayerEmitter::WeightGradient(const Linear& linear, TensorId input,
                                   TensorId gradient) {
+  const bool stays = !ShardsGradients(training_.split);
   const DType kept =
-      training_.fp32_gradients ? DType::kFp32 : shape_.activation;
-  const bool sums = training_.microbatches() > 1;
-  const bool apart =
-      sums && !training_.kernels.fused_gradient_sum && training_.split.zero < 2;
+      stays && training_.fp32_gradients ? DType::kFp32 : shape_.activation;
+  const bool sums = stays && training_.microbatches() > 1;
+  const bool apart = sums && !training_.kernels.fused_gradient_sum;
   const int64_t parameters = linear.in * linear.out;
   const Gemm gemm{
       .m = linear.in,

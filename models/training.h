@@ -78,7 +78,14 @@ struct KernelChoices {
   // Weight gradients are summed over microbatches by their GEMM (Megatron's
   // gradient_accumulation_fusion); false: by a kernel of its own.
   bool fused_gradient_sum = true;
-  double dropout = 0;               // 0..1; > 0: masks are kept for backward
+  // zero 3: copies of gathered weights, out of the collective's buffer to where
+  // the layers read them, >= 0.
+  int gather_copies = 0;
+  // What the framework's own kernels read and write for each gradient before
+  // and after its reduction, bytes, >= 0: copies into a buffer and out of it,
+  // casts, divisions.
+  int reduce_copy_bytes = 0;
+  double dropout = 0;  // 0..1; > 0: masks are kept for backward
 };
 
 // What runs beside what. All of it works through lanes and waits.

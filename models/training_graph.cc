@@ -110,6 +110,7 @@ class ChunkEmitter {
     const bool sharded = data_.sharded_weights();
     if (sharded && RootParameters() > 0) {
       root_ = data_.GatherUnit(RootParameters(), kNoTensor);
+      data_.Unpack(RootParameters(), root_);
     }
     TensorId x = kNoTensor;
     if (!chunk_.embedding) {
@@ -131,6 +132,7 @@ class ChunkEmitter {
         weights_[i] = data_.GatherUpdated(shape().layer_parameters);
       }
       SelectLayer(i);
+      data_.Unpack(shape().layer_parameters, weights_[i]);
       QuantiseWeights(weights_[i], true);
       kept_[i] = layers_.Forward(x, weights_[i]);
       x = kept_[i].output;
@@ -195,6 +197,7 @@ class ChunkEmitter {
       const size_t i = order[at];
       if (again) Prefetch(order, at, &gathered);
       SelectLayer(i);
+      if (again) data_.Unpack(shape().layer_parameters, weights_[i]);
       QuantiseWeights(weights_[i], false);
       *gradient = layers_.Backward(kept_[i], *gradient, weights_[i]);
       ends_[i] = *gradient;

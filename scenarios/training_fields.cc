@@ -69,6 +69,8 @@ models::KernelChoices KernelsOf(const proto::Kernels& k) {
       .fused_cross_entropy = k.fused_cross_entropy(),
       .fused_optimizer = k.fused_optimizer(),
       .fused_gradient_sum = k.fused_gradient_sum(),
+      .gather_copies = k.gather_copies(),
+      .reduce_copy_bytes = k.reduce_copy_bytes(),
       .dropout = k.dropout()};
   for (const auto& [name, family] : kAttentionFamilies) {
     if (name == k.attention()) kernels.attention = family;

@@ -62,7 +62,8 @@ TEST(GradientSum, NeedsNoKernelWithOneMicrobatchOrShardedGradients) {
   training.global_batch = 1;
   EXPECT_EQ(SumsOf(training).count, 0);
   training = TwoMicrobatches();
-  training.split.zero = 3;
+  training.global_batch = 4;
+  training.split = {.data = 2, .zero = 3};
   EXPECT_EQ(SumsOf(training).count, 0);
 }
 
