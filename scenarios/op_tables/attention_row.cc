@@ -16,6 +16,7 @@ AttentionFamily FamilyOf(absl::string_view source) {
   if (absl::StrContains(source, "vllm")) return AttentionFamily::kVllm;
   if (absl::StrContains(source, "sglang")) return AttentionFamily::kSglang;
   if (absl::StrContains(source, "trtllm")) return AttentionFamily::kTensorRtLlm;
+  if (absl::StrContains(source, "cudnn")) return AttentionFamily::kCudnn;
   if (absl::StrContains(source, "flashinfer"))
     return AttentionFamily::kFlashInfer;
   return AttentionFamily::kFlash2;

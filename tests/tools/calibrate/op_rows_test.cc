@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "scenarios/op_tables/op_tables.h"
+#include "scenarios/validate_collectives.h"
 #include "scenarios/validate_ops.h"
 #include "sim/csv_file.h"
 #include "sim/read_text.h"
@@ -101,12 +103,14 @@ TEST(OpRows, OurTablesAreReadThroughTheSameDoorAsThePublicOnes) {
   const Case cases[] = {
       GemmCase{"bf16", 4096, 4096, 4096, false},
       AttentionCase{"flash", "bf16", 1, 4096, 4096, 32, 8, 128, true, false},
+      AttentionCase{"flash", "bf16", 16, 1, 4096, 32, 8, 128, false, false},
       PointwiseCase{"rmsnorm", "bf16", 8192, 8192}};
   for (const Case& c : cases) {
     const OpTable table = TableOf(c);
     const auto csv = sim::CsvFile::Parse(
         FileOf(table), TableText(table, {Measured(c)}, kSession));
     ASSERT_TRUE(csv.ok()) << csv.status();
+    ASSERT_NE(scenarios::FindOpTable(*csv), nullptr) << NameOf(c);
     const auto predictions = scenarios::PredictOps(*csv);
     ASSERT_TRUE(predictions.ok()) << predictions.status();
     ASSERT_EQ(predictions->size(), 1u);
@@ -114,6 +118,49 @@ TEST(OpRows, OurTablesAreReadThroughTheSameDoorAsThePublicOnes) {
     EXPECT_GT((*predictions)[0].predicted, 0);
     EXPECT_EQ((*predictions)[0].measured, 61.5);
   }
+}
+
+TEST(OpRows, CollectivesArePricedAsThePublicOnes) {
+  const Measurement m =
+      Measured(CollectiveCase{"all_reduce", "bf16", 67108864, 8});
+  const auto csv =
+      sim::CsvFile::Parse("t", TableText(OpTable::kCollectives, {m}, kSession));
+  ASSERT_TRUE(scenarios::IsCollectiveTable(*csv));
+  const auto predictions = scenarios::PredictCollectives(*csv);
+  ASSERT_TRUE(predictions.ok()) << predictions.status();
+  EXPECT_EQ((*predictions)[0].reason, "");
+  EXPECT_GT((*predictions)[0].predicted, 0);
+}
+
+// The laws of expert layers are those of three engines' kernels; ours are not
+// among them.
+TEST(OpRows, ExpertLayersAreReadAndSkippedWithAReason) {
+  Measurement m =
+      Measured(ExpertCase{"bf16", 1024, 4096, 14336, 2, 8, "balanced"});
+  m.source = "orrery-measure-grouped";
+  const auto csv =
+      sim::CsvFile::Parse("t", TableText(OpTable::kMoe, {m}, kSession));
+  ASSERT_NE(scenarios::FindOpTable(*csv), nullptr);
+  const auto predictions = scenarios::PredictOps(*csv);
+  ASSERT_TRUE(predictions.ok()) << predictions.status();
+  EXPECT_EQ((*predictions)[0].reason,
+            "no law prices expert layers of orrery-measure-grouped");
+}
+
+TEST(OpRows, AttentionIsPricedByTheFamilyOfItsKernel) {
+  const auto family = [](const std::string& source) {
+    Measurement m = Measured(
+        AttentionCase{"", "bf16", 1, 4096, 4096, 32, 8, 128, true, false});
+    m.source = source;
+    const auto csv = sim::CsvFile::Parse(
+        "t", TableText(OpTable::kAttentionPrefill, {m}, kSession));
+    return scenarios::PredictOps(*csv)->at(0).reason.empty()
+               ? scenarios::PredictOps(*csv)->at(0).predicted
+               : 0;
+  };
+  EXPECT_GT(family("orrery-measure-fa2"), 0);
+  EXPECT_GT(family("orrery-measure-cudnn"), 0);
+  EXPECT_NE(family("orrery-measure-fa2"), family("orrery-measure-cudnn"));
 }
 
 TEST(WriteWholeText, LeavesTheFileOrNothing) {
