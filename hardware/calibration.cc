@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "hardware/calibration.pb.h"
+#include "hardware/gemm_cost.h"
 #include "sim/data_path.h"
 
 namespace hardware {
@@ -24,9 +25,16 @@ absl::StatusOr<Calibration> CalibrationOf(const std::string& name,
                                           const sim::TextField& place) {
   Calibration result;
   result.name = name;
-  absl::StatusOr<GemmLaw> gemm = GemmLawOf(message.gemm(), place.At("gemm"));
-  if (!gemm.ok()) return gemm.status();
-  result.gemm = *std::move(gemm);
+  for (int i = 0; i < message.gemm_size(); ++i) {
+    const absl::Status status =
+        ReadGemmLaw(message.gemm(i),
+                    place.At("gemm").At(static_cast<size_t>(i)), result.gemm);
+    if (!status.ok()) return status;
+  }
+  if (!Runs(result, models::Gemm{})) {
+    return place.At("gemm").Error(
+        "has no cublas; give that family, which training multiplies with");
+  }
   absl::StatusOr<PowerLaw> power =
       PowerLawOf(message.power(), place.At("power"));
   if (!power.ok()) return power.status();

@@ -1,7 +1,7 @@
 // The fitted constants of an architecture's kernels, checked and in units.
 //
 //   Calibration hopper = *LoadCalibration("hopper");
-//   hopper.gemm.launch_seconds;  // 2.77e-6
+//   hopper.gemm.of[models::GemmFamily::kCublas].wave_hardness;  // 0
 //
 // To calibrate another architecture: fit the constants from measured tables
 // with `orrery fit` (calibration.proto is the reference of the fields and wants
@@ -32,7 +32,7 @@ class Calibration;
 struct Calibration {
   std::string name;
   PowerLaw power;
-  GemmLaw gemm;
+  GemmLaws gemm;
   AttentionLaws attention;
   // Where several kernels of an engine take the same work, the first runs it.
   std::vector<DecodeAttentionLaw> decode_attention;

@@ -44,6 +44,22 @@ absl::Status CheckAttention(const CostModel& model,
       absl::StrCat("no ", what, " is calibrated for ", model.gpu.name));
 }
 
+absl::Status CheckGemm(const CostModel& model, const models::Gemm& gemm) {
+  const absl::Status supported = CheckDType(model.gpu, gemm.dtype);
+  if (!supported.ok()) return supported;
+  if (!Runs(model.calibration, gemm)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("no ", models::NameOf(gemm.family),
+                     " GEMM is calibrated for ", model.gpu.name));
+  }
+  if (gemm.weight && gemm.family != models::GemmFamily::kWeightOnly) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        models::NameOf(gemm.family), " GEMMs have both operands of one type; ",
+        models::NameOf(*gemm.weight), " weights are for weight-only"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckExperts(const CostModel& model, models::ExpertKernels family,
                           models::DType dtype) {
   const absl::Status supported = CheckDType(model.gpu, dtype);
@@ -76,7 +92,10 @@ Price CostModel::Of(const models::Kernel& kernel, L2 l2) const {
     const CostModel& model;
     L2 l2;
     KernelCost operator()(const models::Gemm& k) const {
-      return CostOf(model.gpu, model.calibration, k, l2);
+      return CostOf(model.gpu, model.calibration, k, l2, model.clock);
+    }
+    KernelCost operator()(const models::Quantise& k) const {
+      return CostOf(model.gpu, model.calibration, k);
     }
     KernelCost operator()(const models::Attention& k) const {
       if (IsDecode(k)) {
@@ -96,7 +115,8 @@ Price CostModel::Of(const models::Kernel& kernel, L2 l2) const {
     }
   };
   KernelCost cost = std::visit(Pricer{*this, l2}, kernel);
-  if (!std::holds_alternative<models::MemoryBound>(kernel) &&
+  if (!std::holds_alternative<models::Gemm>(kernel) &&
+      !std::holds_alternative<models::MemoryBound>(kernel) &&
       !std::holds_alternative<models::ExpertPass>(kernel)) {
     cost.compute /= clock;
   }
@@ -105,7 +125,13 @@ Price CostModel::Of(const models::Kernel& kernel, L2 l2) const {
 
 absl::Status CostModel::Check(const models::Kernel& kernel) const {
   if (const auto* gemm = std::get_if<models::Gemm>(&kernel)) {
-    return CheckDType(gpu, gemm->dtype);
+    return CheckGemm(*this, *gemm);
+  }
+  if (const auto* quantise = std::get_if<models::Quantise>(&kernel)) {
+    if (Runs(calibration, *quantise)) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrCat("no quantisation for ", models::NameOf(quantise->family),
+                     " GEMMs is calibrated for ", gpu.name));
   }
   if (const auto* attention = std::get_if<models::Attention>(&kernel)) {
     const absl::Status runs = CheckAttention(*this, *attention);

@@ -37,8 +37,7 @@ struct CostModel {
   CostModel InTraining() const;
 
   // Never less than the roofline: FLOPs / peak, bytes / bandwidth (of what L2
-  // does not hold). Cost: a GEMM tries each of its law's tiles and splits, some
-  // 100, in about 1 us.
+  // does not hold). Cost: a GEMM takes 0.1 us or so (tools/bench_prices.cc).
   //
   // REQUIRES: Check(kernel) is ok, and its sizes are above zero.
   Price Of(const models::Kernel& kernel, L2 l2 = L2::kCold) const;

@@ -1,12 +1,17 @@
-// The constants of matrix products; gemm_cost.h states the law,
-// calibration.proto each field's unit and range.
+// The constants of matrix products, by family of kernels; gemm_cost.h states
+// the law, calibration.proto each field's unit and range.
+//
+//   const GemmLaw& law = laws.of[models::GemmFamily::kCutlass];
+//   law.tiles.front();  // 16 x 64, for up to 64 rows
 #ifndef HARDWARE_GEMM_LAW_H_
 #define HARDWARE_GEMM_LAW_H_
 
-#include <cstdint>
+#include <cstddef>
 #include <vector>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
+#include "models/gemm.h"
+#include "sim/column.h"
 #include "sim/text_file.h"
 
 namespace hardware {
@@ -17,25 +22,39 @@ class GemmLaw;
 
 struct GemmLaw {
   struct Tile {
-    int64_t m, n;
+    double m, n;
+    double least_rows, most_rows;  // of A: what the library uses it for
   };
-  double launch_seconds = 0;
+  double launch_seconds = 0;  // 0: does not run on this architecture
+  double memory_seconds = 0;  // until the first bytes arrive
+  double epilogue_seconds = 0;
+  double turnover_seconds = 0;
+  double wave_hardness = 1;
   double tensor_efficiency = 1;
   double l2_per_sm = 0;  // bytes per second into one multiprocessor
   double eight_bit_l2_efficiency = 1;  // factor on it of 8-bit operands
-  double turnover_seconds = 0;
+  bool asynchronous_copies = false;
+  int split_waves = 0;
   double split_seconds = 0;
+  double reduction_rate = 0;  // bytes per second
   double memory_efficiency = 1;
-  double memory_per_sm = 0;  // bytes per second one multiprocessor draws
   double warm_miss = 1;
   std::vector<Tile> tiles;
-  std::vector<int64_t> splits;  // ascending, the first 1
+  double quantise_seconds = 0;  // 0: multiplies 16-bit activations
+  double quantise_per_sm = 0;   // bytes per second
 };
 
-// `place` is where `message` stands. Fails on a constant that is missing or out
-// of range, and on a law without a tile, a split of 1 or provenance.
-absl::StatusOr<GemmLaw> GemmLawOf(const proto::GemmLaw& message,
-                                  const sim::TextField& place);
+struct GemmLaws {
+  sim::Column<models::GemmFamily, GemmLaw> of =
+      sim::Column<models::GemmFamily, GemmLaw>(
+          sim::Row(models::GemmFamily::kWeightOnly) + 1);
+};
+
+// Adds one law to `laws`. `place` is where `message` stands. Fails on a
+// constant that is missing or out of range, on an unknown family, on one given
+// twice, and on a law without provenance or without tiles for some height.
+absl::Status ReadGemmLaw(const proto::GemmLaw& message,
+                         const sim::TextField& place, GemmLaws& laws);
 
 }  // namespace hardware
 

@@ -1,6 +1,6 @@
 // How far a law's prices are from measurements that it was not fitted to.
 //
-//   LawErrors errors = ErrorsOf(message.gemm().provenance());
+//   LawErrors errors = ErrorsOf(message.gemm(0).provenance());
 //   errors.Of("bf16", "h100-sxm-80gb");  // low -0.08, high +0.08
 //   errors.Of("bf16", "my-next-chip");   // low -0.09, high +0.09: not measured
 #ifndef HARDWARE_LAW_ERRORS_H_

@@ -31,7 +31,8 @@ Work Count(const Gemm& g) {
   const sim::Bytes c = BytesOf(g.output, c_elements);
   return {sim::Flops(2.0 * static_cast<double>(c_elements) *
                      static_cast<double>(g.k)),
-          BytesOf(g.dtype, g.batch * (g.m + g.n) * g.k) +
+          BytesOf(g.dtype, g.batch * g.m * g.k) +
+              BytesOf(g.weight.value_or(g.dtype), g.batch * g.n * g.k) +
               (g.accumulate ? c : sim::Bytes(0)),
           c};
 }
@@ -67,9 +68,22 @@ Work Count(const GroupedGemm& g) {
       sim::Bytes(std::llround(g.rows.rows * n * BitsOf(g.output) / 8.0))};
 }
 
+Work Count(const Quantise& q) {
+  return {sim::Flops(0), BytesOf(q.from, q.rows * q.columns),
+          BytesOf(q.to, q.rows * q.columns)};
+}
+
 Work Count(const ExpertPass& p) { return {sim::Flops(0), p.read, p.written}; }
 
 }  // namespace
+
+absl::string_view NameOf(GemmFamily family) {
+  constexpr absl::string_view kNames[] = {
+      "cublas",     "cublas-2024",         "cutlass",
+      "deepgemm",   "tensorrt-llm-blocks", "tensorrt-llm-int8",
+      "weight-only"};
+  return kNames[static_cast<size_t>(family)];
+}
 
 absl::string_view NameOf(AttentionFamily family) {
   constexpr absl::string_view kNames[] = {
@@ -140,7 +154,11 @@ std::string Dump(const Kernel& kernel) {
     std::string operator()(const Gemm& g) const {
       return absl::StrCat(
           "gemm ", g.batch > 1 ? absl::StrCat(g.batch, "x") : "", g.m, "x", g.n,
-          "x", g.k, " ", NameOf(g.dtype), g.accumulate ? " accumulate" : "");
+          "x", g.k, " ", NameOf(g.dtype),
+          g.weight ? absl::StrCat(" x ", NameOf(*g.weight)) : "",
+          g.family == GemmFamily::kCublas ? ""
+                                          : absl::StrCat(" ", NameOf(g.family)),
+          g.accumulate ? " accumulate" : "");
     }
     std::string operator()(const Attention& a) const {
       return absl::StrFormat(
@@ -157,6 +175,11 @@ std::string Dump(const Kernel& kernel) {
                           NameOf(m.kind), " read ", m.read.count(), " written ",
                           m.written.count(),
                           m.kernels > 1 ? absl::StrCat(" x", m.kernels) : "");
+    }
+    std::string operator()(const Quantise& q) const {
+      return absl::StrCat("quantise ", q.rows, "x", q.columns, " ",
+                          NameOf(q.from), " to ", NameOf(q.to), " for ",
+                          NameOf(q.family));
     }
     std::string operator()(const GroupedGemm& g) const {
       return absl::StrFormat("grouped gemm %s %.5g experts %.6gx%dx%d %s",

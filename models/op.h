@@ -18,18 +18,10 @@
 #include "absl/strings/string_view.h"
 #include "models/dtype.h"
 #include "models/expert_kernels.h"
+#include "models/gemm.h"
 #include "sim/units.h"
 
 namespace models {
-
-// C[m,n] (+)= A[m,k] B[k,n], `batch` times.
-struct Gemm {
-  int64_t batch = 1, m = 0, n = 0, k = 0;
-  DType dtype = DType::kBf16;   // A and B
-  DType output = DType::kBf16;  // C
-  bool accumulate = false;      // reads C: weight gradients summed in place
-  friend bool operator==(const Gemm&, const Gemm&) = default;
-};
 
 // Who wrote the fused attention kernel; each has its own efficiency.
 enum class AttentionFamily : uint8_t {
@@ -108,8 +100,8 @@ struct MemoryBound {
   friend bool operator==(const MemoryBound&, const MemoryBound&) = default;
 };
 
-using Kernel =
-    std::variant<Gemm, Attention, MemoryBound, GroupedGemm, ExpertPass>;
+using Kernel = std::variant<Gemm, Attention, MemoryBound, GroupedGemm,
+                            ExpertPass, Quantise>;
 
 struct Work {
   sim::Flops flops;          // a fused multiply-add is 2; causal kernels skip

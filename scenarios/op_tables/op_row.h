@@ -34,6 +34,10 @@ class OpRow {
     const auto at = Find(column);
     return at ? std::string(table_.Text(row_, *at)) : "";
   }
+  // Blank where the table has no such column.
+  std::string TextIfAny(absl::string_view column) {
+    return table_.FindColumn(column) ? Text(column) : "";
+  }
   int64_t Count(absl::string_view column, int64_t most) {
     const auto at = Find(column);
     return at ? Take(table_.Count(row_, *at, most)) : 0;

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "hardware/attention_cost.h"
-#include "hardware/gemm_cost.h"
 #include "hardware/memory_bound_cost.h"
 
 namespace hardware {
@@ -39,17 +38,8 @@ CostModel Round() {
              .static_watts = 80,
              .exponent = 0.5,
              .sustained = sim::Column<DType, double>(kDTypes, 0.5)};
-  c.gemm = {.launch_seconds = 1e-6,
-            .tensor_efficiency = 1,
-            .l2_per_sm = 1e12,
-            .eight_bit_l2_efficiency = 1,
-            .turnover_seconds = 3.2768e-6,  // 2 us for 100 x 100
-            .split_seconds = 3e-6,
-            .memory_efficiency = 1,
-            .memory_per_sm = 1e12,
-            .warm_miss = 0.5,
-            .tiles = {{100, 100}},
-            .splits = {1}};
+  c.gemm.of[models::GemmFamily::kCublas] = {
+      .launch_seconds = 1e-6, .l2_per_sm = 1e12, .tiles = {{100, 100, 1, 1e9}}};
   const AttentionLaw law{.launch_seconds = 1e-6,
                          .efficiency = 1,
                          .half_dim = 128,
@@ -69,77 +59,6 @@ CostModel Round() {
   c.memory_bound.kernels[PointwiseFamily::kPyTorch] =
       Kinds(kPointwiseKinds, {.launch_seconds = 2e-6, .per_sm = 1e15});
   return model;
-}
-
-TEST(GemmCost, CountsWholeWavesOfTiles) {
-  CostModel model = Round();
-  for (double& fraction : model.calibration.power.sustained) fraction = 1;
-  // One tile on one of 100 multiprocessors: 2 * 100 * 100 * 6400 FLOPs at
-  // 1 TFLOP/s = 128 us.
-  models::Gemm gemm{.m = 100, .n = 100, .k = 6400};
-  const auto compute = [&] {
-    return CostOf(model.gpu, model.calibration, gemm, L2::kCold).compute;
-  };
-  EXPECT_NEAR(compute(), 128e-6, 1e-12);
-  // 100 tiles are one wave and take no longer.
-  gemm.m = gemm.n = 1000;
-  EXPECT_NEAR(compute(), 128e-6, 1e-12);
-  // One row more: a second wave, 2 us after the first.
-  gemm.m = 1001;
-  EXPECT_NEAR(compute(), 258e-6, 1e-12);
-}
-
-TEST(GemmCost, IsHeldBackByThePowerLimit) {
-  const CostModel model = Round();
-  // A full wave of 128 us would run at the peak, 100 TFLOP/s; the board
-  // sustains half of it.
-  const models::Gemm wave{.m = 1000, .n = 1000, .k = 6400};
-  EXPECT_NEAR(CostOf(model.gpu, model.calibration, wave, L2::kCold).compute,
-              256e-6, 1e-12);
-}
-
-TEST(GemmCost, ReadsAAndBOnceAndWritesCOnce) {
-  const CostModel model = Round();
-  // 2 bytes * (100 * 6400 + 6400 * 100 + 100 * 100) = 2.58 MB at 1000 GB/s.
-  models::Gemm gemm{.m = 100, .n = 100, .k = 6400};
-  EXPECT_NEAR(CostOf(model.gpu, model.calibration, gemm, L2::kCold).memory,
-              2.58e-6, 1e-12);
-  // Warm: half of B, 1.28 MB, misses.
-  EXPECT_NEAR(CostOf(model.gpu, model.calibration, gemm, L2::kWarm).memory,
-              1.94e-6, 1e-12);
-  // FP32 gradients summed in place: 4 bytes of C, read and written: 2.56 +
-  // 0.08.
-  gemm.output = DType::kFp32;
-  gemm.accumulate = true;
-  EXPECT_NEAR(CostOf(model.gpu, model.calibration, gemm, L2::kCold).memory,
-              2.64e-6, 1e-12);
-}
-
-TEST(GemmCost, SplitsALongSumOverIdleMultiprocessors) {
-  CostModel model = Round();
-  model.calibration.gemm.splits = {1, 2};
-  // One tile, k = 6400: split in two, each half takes 64 us, and the
-  // reduction 3 us + 8 * 2 * 100 * 100 bytes / 100 TB/s = 0.0016 us.
-  const models::Gemm gemm{.m = 100, .n = 100, .k = 6400};
-  const KernelCost cost = CostOf(model.gpu, model.calibration, gemm, L2::kCold);
-  EXPECT_NEAR(cost.compute, 64e-6, 1e-12);
-  EXPECT_NEAR(cost.fixed, 1e-6 + 3e-6 + 0.0016e-6, 1e-12);
-}
-
-TEST(SustainedRate, FollowsThePowerLimit) {
-  const CostModel model = Round();
-  GpuSpec gpu = model.gpu;
-  // At the reference's 400 W: 0.5 of 100 TFLOP/s.
-  EXPECT_NEAR(SustainedRate(gpu, model.calibration.power, DType::kBf16), 50e12,
-              1);
-  // At 160 W: ((160 - 80) / (400 - 80))^0.5 = 0.5 of that.
-  gpu.power_watts = 160;
-  EXPECT_NEAR(SustainedRate(gpu, model.calibration.power, DType::kBf16), 25e12,
-              1);
-  // However much power there is, never more than the peak.
-  gpu.power_watts = 40000;
-  EXPECT_NEAR(SustainedRate(gpu, model.calibration.power, DType::kBf16), 100e12,
-              1);
 }
 
 TEST(AttentionCost, PassesOverTheVisibleBlocks) {
@@ -388,13 +307,6 @@ TEST_P(EveryGpu, NeverBeatsTheRoofline) {
     return static_cast<int64_t>(random() % static_cast<uint64_t>(most)) + 1;
   };
   for (int i = 0; i < 2000; ++i) {
-    const models::Gemm gemm{.batch = size(4),
-                            .m = size(1 << (i % 15)),
-                            .n = size(16384),
-                            .k = size(16384),
-                            .dtype = i % 2 ? DType::kBf16 : DType::kTf32};
-    EXPECT_GE(model_.Of(gemm).time, Roofline(gemm, gemm.dtype))
-        << models::Dump(gemm) << " of sweep 2";
     const int64_t queries = size(8192);
     const int64_t kv_heads = size(8);
     const models::Attention attention{.batch = size(8),
@@ -419,21 +331,6 @@ TEST_P(EveryGpu, NeverBeatsTheRoofline) {
         .rows = size(1 << 20)};
     EXPECT_GE(model_.Of(bound).time, Roofline(bound, DType::kFp32))
         << models::Dump(bound) << " of sweep 2";
-  }
-}
-
-TEST_P(EveryGpu, MoreTilesNeverCostLess) {
-  std::mt19937_64 random(3);
-  for (int i = 0; i < 500; ++i) {
-    models::Gemm gemm{.m = static_cast<int64_t>(random() % 4096 + 1),
-                      .n = static_cast<int64_t>(random() % 8192 + 1),
-                      .k = static_cast<int64_t>(random() % 8192 + 1)};
-    const sim::Duration before = model_.Of(gemm).time;
-    int64_t* const sizes[] = {&gemm.m, &gemm.n, &gemm.k, &gemm.batch};
-    int64_t& grown = *sizes[random() % 4];
-    grown += static_cast<int64_t>(random() % 1024 + 1);
-    EXPECT_GE(model_.Of(gemm).time, before)
-        << models::Dump(gemm) << " of sweep 3";
   }
 }
 

@@ -13,7 +13,9 @@ namespace {
 
 hardware::proto::Calibration TwoKernels() {
   hardware::proto::Calibration c;
-  c.mutable_gemm()->set_launch_us(2.5);
+  auto* gemm = c.add_gemm();
+  gemm->set_family("cublas");
+  gemm->set_launch_us(2.5);
   auto* forward = c.add_attention();
   forward->set_family("fa3");
   forward->set_efficiency(0.75);
@@ -26,7 +28,7 @@ hardware::proto::Calibration TwoKernels() {
 
 TEST(Constant, IsFoundByItsPath) {
   const hardware::proto::Calibration c = TwoKernels();
-  EXPECT_EQ(ReadConstant("gemm.launch_us", c).value(), 2.5);
+  EXPECT_EQ(ReadConstant("gemm[family=cublas].launch_us", c).value(), 2.5);
   EXPECT_EQ(
       ReadConstant("attention[family=fa3,backward=true].efficiency", c).value(),
       0.5);
@@ -47,15 +49,15 @@ TEST(Constant, IsSetWhereItIsFound) {
 
 TEST(Constant, SaysWhereAPathEnds) {
   const hardware::proto::Calibration c = TwoKernels();
-  EXPECT_EQ(ReadConstant("gemm.lunch_us", c).status().message(),
-            "gemm.lunch_us: there is no number lunch_us in "
+  EXPECT_EQ(ReadConstant("gemm[family=cublas].lunch_us", c).status().message(),
+            "gemm[family=cublas].lunch_us: there is no number lunch_us in "
             "hardware.proto.GemmLaw");
   EXPECT_EQ(
       ReadConstant("attention[family=fa4].efficiency", c).status().message(),
       "attention[family=fa4]: there is no attention[family=fa4] in "
       "hardware.proto.Calibration");
   EXPECT_FALSE(ReadConstant("attention.efficiency", c).ok());
-  EXPECT_FALSE(ReadConstant("gemm.split", c).ok());  // a list of integers
+  EXPECT_FALSE(ReadConstant("gemm[family=cublas].split", c).ok());  // a message
 }
 
 TEST(Recipes, LeadToConstantsOfSomeCalibration) {

@@ -36,7 +36,7 @@ FitProblem Line(double noise) {
       [sizes](
           const google::protobuf::Message& message,
           std::span<const size_t> rows) -> absl::StatusOr<std::vector<double>> {
-    const auto& gemm = dynamic_cast<const Calibration&>(message).gemm();
+    const auto& gemm = dynamic_cast<const Calibration&>(message).gemm(0);
     std::vector<double> prices;
     for (const size_t row : rows) {
       prices.push_back(gemm.launch_us() +
@@ -51,11 +51,11 @@ proto::Recipe TwoConstants() {
   proto::Recipe recipe;
   recipe.set_name("line");
   auto* launch = recipe.add_constant();
-  launch->set_path("gemm.launch_us");
+  launch->set_path("gemm[family=cublas].launch_us");
   launch->set_least(0.1);
   launch->set_most(100);
   auto* efficiency = recipe.add_constant();
-  efficiency->set_path("gemm.memory_efficiency");
+  efficiency->set_path("gemm[family=cublas].memory_efficiency");
   efficiency->set_least(0.1);
   efficiency->set_most(1);
   return recipe;
@@ -63,8 +63,10 @@ proto::Recipe TwoConstants() {
 
 Calibration Guess() {
   Calibration c;
-  c.mutable_gemm()->set_launch_us(20);
-  c.mutable_gemm()->set_memory_efficiency(0.3);
+  auto* gemm = c.add_gemm();
+  gemm->set_family("cublas");
+  gemm->set_launch_us(20);
+  gemm->set_memory_efficiency(0.3);
   return c;
 }
 
@@ -72,11 +74,11 @@ TEST(Fit, FindsTheConstantsThatMadeTheRows) {
   Calibration c = Guess();
   const absl::StatusOr<Fitted> fitted = Fit(TwoConstants(), Line(0), c);
   ASSERT_TRUE(fitted.ok()) << fitted.status();
-  EXPECT_NEAR(c.gemm().launch_us(), kLaunch, 0.01);
-  EXPECT_NEAR(c.gemm().memory_efficiency(), kEfficiency, 0.001);
+  EXPECT_NEAR(c.gemm(0).launch_us(), kLaunch, 0.01);
+  EXPECT_NEAR(c.gemm(0).memory_efficiency(), kEfficiency, 0.001);
   EXPECT_LT(fitted->kept_out.mean_error, 0.002);
   EXPECT_EQ(fitted->constants[0].before, 20);
-  EXPECT_EQ(fitted->constants[0].after, c.gemm().launch_us());
+  EXPECT_EQ(fitted->constants[0].after, c.gemm(0).launch_us());
 }
 
 TEST(Fit, SaysHowFarRowsItHasNotSeenAreOff) {

@@ -1,6 +1,6 @@
 // One number of a message of constants, by its path.
 //
-//   SetConstant("gemm.launch_us", 2.77, calibration);
+//   SetConstant("gemm[family=cublas].launch_us", 1.5, calibration);
 //   ReadConstant("attention[family=fa3,backward=true].efficiency",
 //   calibration);
 //
