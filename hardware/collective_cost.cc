@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "hardware/collectives/algorithms.h"
+#include "hardware/custom_all_reduce.h"
 
 namespace hardware {
 namespace {
@@ -34,7 +35,7 @@ sim::Duration TimeOf(const Traffic& t, const NcclProtocol& p,
   const double payload =
       shape.max_ranks_per_node == 1 ? p.lone_rank_payload : p.network_payload;
   const double network = payload * cluster.network.efficiency;
-  time += std::max({Transfer(t.link_bytes, shape.link_rate, p.link_efficiency),
+  time += std::max({Transfer(t.sent, shape.link_rate, p.link_efficiency),
                     Transfer(t.network_bytes, shape.network_rate, network),
                     Transfer(t.spine_bytes, shape.spine_rate, network)});
   if (p.own_part.count() > 0) time += t.own_part / p.own_part;
@@ -67,40 +68,65 @@ void AddTakes(const Traffic& traffic, const NcclProtocol& protocol,
             sim::InSeconds(price.time));
 }
 
-// What leaves one rank: over the links, and its part of what leaves the node.
-sim::Bytes SentByOneRank(const Traffic& traffic, const GroupShape& shape) {
-  return std::max(traffic.link_bytes,
-                  PartOf(traffic.network_bytes, 1, shape.max_ranks_per_node));
+CollectivePrice PriceWith(const CollectiveAlgorithm& algorithm,
+                          const NcclProtocol& protocol,
+                          const models::Collective& collective,
+                          const GroupShape& shape, const Cluster& cluster) {
+  const Traffic traffic = algorithm.traffic(collective, shape);
+  CollectivePrice price{.time = TimeOf(traffic, protocol, shape, cluster),
+                        .algorithm = algorithm.name,
+                        .protocol = protocol.protocol,
+                        .wire_bytes = traffic.sent};
+  AddTakes(traffic, protocol, shape, cluster, price);
+  return price;
+}
+
+CollectivePrice NcclPrice(const models::Collective& collective,
+                          const GroupShape& shape, const Cluster& cluster) {
+  CollectivePrice best;
+  const auto& protocols =
+      shape.nvlink ? cluster.nccl.nvlink : cluster.nccl.pcie;
+  for (const CollectiveAlgorithm& algorithm : CollectiveAlgorithms()) {
+    if (!algorithm.accepts(collective, shape, cluster)) continue;
+    for (const NcclProtocol& protocol : protocols) {
+      if (protocol.algorithm != algorithm.name) continue;
+      if (shape.nodes > 1 && !cluster.network.ll128 &&
+          protocol.protocol == kLl128) {
+        continue;
+      }
+      const CollectivePrice price =
+          PriceWith(algorithm, protocol, collective, shape, cluster);
+      if (best.algorithm.empty() || price.time < best.time) best = price;
+    }
+  }
+  return best;
+}
+
+CollectivePrice LibraryPrice(const models::Collective& collective,
+                             const GroupShape& shape, const Cluster& cluster) {
+  const CustomKernel* kernel =
+      CustomKernelFor(cluster.nccl.custom, collective, shape, cluster);
+  if (kernel == nullptr) return NcclPrice(collective, shape, cluster);
+  const CollectivePrice custom =
+      PriceWith(*FindAlgorithm(kernel->cost.algorithm), kernel->cost,
+                collective, shape, cluster);
+  if (!kernel->when_faster) return custom;
+  const CollectivePrice nccl = NcclPrice(collective, shape, cluster);
+  return nccl.time < custom.time ? nccl : custom;
 }
 
 }  // namespace
 
 CollectivePrice PriceOf(const models::Collective& collective,
                         const GroupShape& shape, const Cluster& cluster) {
-  CollectivePrice best;
-  if (shape.ranks <= 1 || collective.bytes.count() <= 0) return best;
-  const bool leaves_node = shape.nodes > 1;
-  const auto& protocols =
-      shape.nvlink ? cluster.nccl.nvlink : cluster.nccl.pcie;
-  for (const CollectiveAlgorithm& algorithm : CollectiveAlgorithms()) {
-    if (!algorithm.accepts(collective, shape, cluster)) continue;
-    const Traffic traffic = algorithm.traffic(collective, shape);
-    for (const NcclProtocol& protocol : protocols) {
-      if (protocol.algorithm != algorithm.name) continue;
-      if (leaves_node && !cluster.network.ll128 &&
-          protocol.protocol == kLl128) {
-        continue;
-      }
-      const sim::Duration time = TimeOf(traffic, protocol, shape, cluster);
-      if (!best.algorithm.empty() && time >= best.time) continue;
-      best = {.time = time,
-              .algorithm = algorithm.name,
-              .protocol = protocol.protocol,
-              .wire_bytes = SentByOneRank(traffic, shape)};
-      AddTakes(traffic, protocol, shape, cluster, best);
-    }
+  if (shape.ranks <= 1 || collective.bytes.count() <= 0) return {};
+  CollectivePrice price = LibraryPrice(collective, shape, cluster);
+  if (collective.copied) {
+    price.time += cluster.nccl.copy_start +
+                  Transfer(collective.bytes * 2, cluster.gpu.memory_bandwidth,
+                           cluster.nccl.copy_efficiency);
   }
-  return best;
+  return price;
 }
 
 }  // namespace hardware

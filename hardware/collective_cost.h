@@ -11,14 +11,18 @@
 //
 //   time = start + link steps · step
 //        + network start + network steps · (network step + switches passed)
-//        + the longest of  link bytes    / (link rate · efficiency),
+//        + the longest of  bytes sent    / (link rate · efficiency),
 //                          network bytes / (NIC share · payload · efficiency),
 //                          spine bytes   / (share of the spine · the same)
 //        + own part / own-part rate
 //
-// and the least of these is the price, as NCCL picks the algorithm and protocol
-// that its own tuning model calls fastest. "Network start" is longer for
-// protocol Simple, whose chunks are large (nccl.proto).
+// (a rank sends on its channels, at the pace of the link to its peers at most,
+// also what goes on to the network) and the least of these is the price, as
+// NCCL picks the algorithm and protocol that its own tuning model calls
+// fastest. "Network start" is longer for protocol Simple, whose chunks are
+// large (nccl.proto). Where an inference engine runs an all-reduce of its own
+// (custom_all_reduce.h), the same formula prices it. A copy of the data
+// beforehand is read and written once.
 //
 // What the law assumes: nothing else uses the group's links, its share of the
 // NICs and of the spine; all ranks come at once; routes of a leaf's flows do

@@ -37,6 +37,8 @@ struct GroupShape {
   int nodes_per_leaf = 1;            // fewest of its nodes below one leaf
   // Its share of the links from one leaf to the spine; zero where leaves == 1.
   sim::BytesPerSecond spine_rate;
+
+  friend bool operator==(const GroupShape&, const GroupShape&) = default;
 };
 
 // The shape of the group of these global ranks. `groups_per_node` such groups

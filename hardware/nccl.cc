@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "hardware/custom_all_reduce.h"
 #include "hardware/nccl.pb.h"
 #include "hardware/number_fields.h"
 #include "hardware/preset_files.h"
@@ -28,6 +29,11 @@ constexpr NumberRange kBetweenServers[] = {
 
 constexpr NumberRange kLoneRank[] = {
     {.field = "lone_rank_payload", .most = 1, .above_least = true},
+};
+
+constexpr NumberRange kCopies[] = {
+    {.field = "copy_start_us", .above_least = true},
+    {.field = "copy_efficiency", .most = 1, .above_least = true},
 };
 
 constexpr NumberRange kNetworkKind[] = {
@@ -100,7 +106,20 @@ absl::StatusOr<Nccl> LoadNccl(absl::string_view architecture) {
   absl::StatusOr<std::vector<NcclProtocol>> pcie =
       ProtocolsOf(message.pcie(), file->At("pcie"));
   if (!pcie.ok()) return pcie.status();
-  return Nccl{.nvlink = *std::move(nvlink), .pcie = *std::move(pcie)};
+  const absl::Status copies = CheckNumbers(message, file->At(""), kCopies);
+  if (!copies.ok()) return copies;
+  Nccl nccl{.nvlink = *std::move(nvlink),
+            .pcie = *std::move(pcie),
+            .custom = {},
+            .copy_start = sim::Microseconds(message.copy_start_us()),
+            .copy_efficiency = message.copy_efficiency()};
+  for (int i = 0; i < message.custom_size(); ++i) {
+    absl::StatusOr<CustomKernel> kernel = CustomKernelOf(
+        message.custom(i), file->At("custom").At(static_cast<size_t>(i)));
+    if (!kernel.ok()) return kernel.status();
+    nccl.custom.push_back(*std::move(kernel));
+  }
+  return nccl;
 }
 
 absl::StatusOr<NetworkKind> LoadNetworkKind(absl::string_view name) {

@@ -8,11 +8,13 @@
 #ifndef HARDWARE_NCCL_H_
 #define HARDWARE_NCCL_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "models/op.h"
 #include "sim/units.h"
 
 namespace hardware {
@@ -33,8 +35,25 @@ struct NcclProtocol {
   int channels_per_nic = 2;      // multiprocessors it holds per port
 };
 
+// A kernel of an inference engine that runs instead (custom_all_reduce.h).
+struct CustomKernel {
+  struct Use {
+    int most_ranks = 0;
+    int64_t most_bytes = 0;
+  };
+  models::AllReduceLibrary library = models::AllReduceLibrary::kNccl;
+  NcclProtocol cost;  // its `protocol` is the library's name
+  std::vector<Use> uses;
+  bool when_faster = false;  // than NCCL; else always
+};
+
 struct Nccl {
   std::vector<NcclProtocol> nvlink, pcie;
+  std::vector<CustomKernel> custom;  // over NVLink
+  // A copy of the data into a buffer that peers can read: its launch, and the
+  // part of the memory's bandwidth that it reaches, (0, 1].
+  sim::Duration copy_start;
+  double copy_efficiency = 1;
 };
 
 // A kind of network: InfiniBand, RoCE, EFA, …

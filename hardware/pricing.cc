@@ -1,6 +1,8 @@
 #include "hardware/pricing.h"
 
-#include <optional>
+#include <algorithm>
+#include <array>
+#include <span>
 
 #include "absl/strings/str_cat.h"
 
@@ -40,27 +42,64 @@ Category CategoryOf(const Op& op) {
              : Category::kMemoryBound;
 }
 
-// Shapes of a stage's groups, worked out when first asked for.
+// The distinct shapes that the groups of a stage have on an axis, worked out
+// when first asked for. Groups of three on servers of eight lie inside one, or
+// across two in either of two ways.
 class Shapes {
  public:
-  Shapes(int64_t rank, const RankGrid& grid, const Cluster& cluster)
-      : rank_(rank), grid_(grid), cluster_(cluster) {}
+  Shapes(int64_t stage, const RankGrid& grid, const Cluster& cluster)
+      : first_(grid.RankAt({.stage = stage})),
+        ranks_(grid.StageRanks()),
+        grid_(grid),
+        cluster_(cluster) {}
 
-  const GroupShape& Of(Axis axis) {
-    std::optional<GroupShape>& shape = shapes_[static_cast<size_t>(axis)];
-    if (!shape) {
-      const std::vector<int> group = grid_.GroupOf(rank_, axis);
-      shape = group.empty() ? GroupShape{} : ShapeOf(cluster_, group);
-    }
-    return *shape;
+  std::span<const GroupShape> Of(Axis axis) {
+    std::vector<GroupShape>& shapes = shapes_[static_cast<size_t>(axis)];
+    if (shapes.empty()) shapes = DistinctOn(axis);
+    return shapes;
   }
 
  private:
-  int64_t rank_;
+  std::vector<GroupShape> DistinctOn(Axis axis) const {
+    std::vector<GroupShape> distinct;
+    std::vector<bool> seen(static_cast<size_t>(ranks_));
+    for (int64_t row = 0; row < ranks_; ++row) {
+      if (seen[static_cast<size_t>(row)]) continue;
+      const std::vector<int> group = grid_.GroupOf(first_ + row, axis);
+      for (const int member : group) {
+        const int64_t at = member - first_;
+        if (at >= 0 && at < ranks_) seen[static_cast<size_t>(at)] = true;
+      }
+      const GroupShape shape =
+          group.empty() ? GroupShape{} : ShapeOf(cluster_, group);
+      if (std::find(distinct.begin(), distinct.end(), shape) ==
+          distinct.end()) {
+        distinct.push_back(shape);
+      }
+    }
+    return distinct;
+  }
+
+  int64_t first_, ranks_;  // of the stage, which are neighbours
   const RankGrid& grid_;
   const Cluster& cluster_;
-  std::array<std::optional<GroupShape>, models::kAxes> shapes_;
+  std::array<std::vector<GroupShape>, models::kAxes> shapes_;
 };
+
+// A step waits for the slowest of the groups that communicate side by side, so
+// all take what the worst placed takes.
+void PriceCollective(const models::Collective& collective,
+                     std::span<const GroupShape> shapes, const Cluster& cluster,
+                     PricedOp& priced) {
+  for (const GroupShape& shape : shapes) {
+    const CollectivePrice price = PriceOf(collective, shape, cluster);
+    if (&shape != shapes.data() && price.time <= priced.time) continue;
+    priced.group = shape;
+    priced.collective = price;
+    priced.time = price.time;
+  }
+  priced.bytes = collective.bytes;
+}
 
 PricedOp PriceOp(const Op& op, int64_t stage, const CostModel& cost,
                  const Cluster& cluster, Shapes* shapes) {
@@ -69,10 +108,7 @@ PricedOp PriceOp(const Op& op, int64_t stage, const CostModel& cost,
   priced.stage = stage;
   priced.category = CategoryOf(op);
   if (const models::Collective* collective = op.collective()) {
-    priced.group = shapes->Of(collective->axis);
-    priced.collective = PriceOf(*collective, priced.group, cluster);
-    priced.time = priced.collective.time;
-    priced.bytes = collective->bytes;
+    PriceCollective(*collective, shapes->Of(collective->axis), cluster, priced);
     return priced;
   }
   const Price price = cost.Of(*op.kernel());
@@ -93,7 +129,7 @@ std::string LabelOf(const Op& op) {
 
 StageLabels PriceStage(int64_t stage, const CostModel& cost,
                        const Cluster& cluster, LoweredStep* lowered) {
-  Shapes shapes(lowered->grid.RankAt({.stage = stage}), lowered->grid, cluster);
+  Shapes shapes(stage, lowered->grid, cluster);
   const auto price_graph = [&](const models::OpGraph& graph) {
     const auto first = sim::AsId<sim::LabelId>(lowered->ops.size());
     for (const Op& op : graph.ops) {

@@ -1,4 +1,9 @@
 // Prices the operators of one stage's graphs, and names them in the program.
+//
+// Groups of an axis may lie differently in the servers: of tensor-parallel
+// groups of 3 on servers of 8 GPUs, ranks 0-2 and 3-5 stay inside one, 6-8 do
+// not. All wait for each other in the next step, so the worst of them is the
+// price.
 #ifndef HARDWARE_PRICING_H_
 #define HARDWARE_PRICING_H_
 

@@ -27,6 +27,8 @@ class RankGrid {
   explicit RankGrid(const models::Split& split);
 
   int64_t ranks() const { return split_.ranks(); }
+  // Ranks of one pipeline stage, which are numbered one after another.
+  int64_t StageRanks() const { return split_.ranks() / split_.pipeline; }
   RankPlace Place(int64_t rank) const;
   int64_t RankAt(const RankPlace& place) const;
 

@@ -111,6 +111,12 @@ absl::string_view NameOf(CollectiveKind kind) {
   return kNames[static_cast<size_t>(kind)];
 }
 
+absl::string_view NameOf(AllReduceLibrary library) {
+  constexpr absl::string_view kNames[] = {"nccl", "vllm", "sglang",
+                                          "tensorrt-llm"};
+  return kNames[static_cast<size_t>(library)];
+}
+
 absl::string_view NameOf(Axis axis) {
   constexpr absl::string_view kNames[] = {"tp",         "cp",
                                           "dp",         "fsdp shard",

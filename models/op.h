@@ -146,6 +146,12 @@ enum class Axis : uint8_t {
 inline constexpr int kAxes = 11;
 absl::string_view NameOf(Axis axis);
 
+// Whose all-reduce runs. The engines' own kernels take over from NCCL where a
+// node's ranks reach each other's memory and the data is small; which sizes, is
+// the engine's choice.
+enum class AllReduceLibrary : uint8_t { kNccl, kVllm, kSglang, kTensorRtLlm };
+absl::string_view NameOf(AllReduceLibrary library);  // "nccl", "vllm", …
+
 struct Collective {
   CollectiveKind kind = CollectiveKind::kAllReduce;
   Axis axis = Axis::kTensor;
@@ -154,6 +160,10 @@ struct Collective {
   // send buffer; send/recv: the message.
   sim::Bytes bytes;
   DType dtype = DType::kBf16;  // reductions cost what they sum
+  AllReduceLibrary library = AllReduceLibrary::kNccl;
+  // The data is first copied to where peers can read it, as vLLM does outside
+  // CUDA graphs.
+  bool copied = false;
   friend bool operator==(const Collective&, const Collective&) = default;
 };
 

@@ -1,5 +1,6 @@
 #include "scenarios/validate_collectives.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -8,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "hardware/cluster.h"
 #include "hardware/collective_cost.h"
 #include "hardware/group_shape.h"
@@ -17,6 +19,7 @@ namespace scenarios {
 namespace {
 
 using hardware::Cluster;
+using models::AllReduceLibrary;
 using models::CollectiveKind;
 using models::DType;
 
@@ -47,6 +50,11 @@ constexpr System kSystems[] = {
 // the calls are timed").
 constexpr double kBlockingCallUs = 25;
 
+// Outside CUDA graphs, a call waits for the host: the floor of the rows of
+// custom-ar(vllm,eager), by architecture and by the path taken, in us.
+constexpr double kEagerAmpereUs = 44, kEagerHopperUs = 21,
+                 kEagerSymmetricMemoryUs = 38;
+
 template <class T>
 using Spelling = std::pair<absl::string_view, T>;
 
@@ -61,6 +69,12 @@ constexpr Spelling<CollectiveKind> kKinds[] = {
 constexpr Spelling<DType> kDTypes[] = {
     {"fp32", DType::kFp32}, {"fp16", DType::kFp16}, {"bf16", DType::kBf16},
     {"fp8", DType::kFp8},   {"int8", DType::kInt8},
+};
+
+constexpr Spelling<AllReduceLibrary> kLibraries[] = {
+    {"vllm", AllReduceLibrary::kVllm},
+    {"sglang", AllReduceLibrary::kSglang},
+    {"trtllm", AllReduceLibrary::kTensorRtLlm},
 };
 
 template <class T, size_t n>
@@ -162,9 +176,35 @@ std::vector<int> RanksOf(const Row& row, const Cluster& cluster) {
   return ranks;
 }
 
+// "nccl", "nccl(torch,blocking)", "custom-ar(vllm,eager)"; nothing for others.
+struct Implementation {
+  AllReduceLibrary library = AllReduceLibrary::kNccl;
+  bool eager = false;     // outside CUDA graphs
+  bool blocking = false;  // the host waits for each call
+};
+std::optional<Implementation> ImplementationOf(absl::string_view impl) {
+  Implementation found;
+  if (absl::ConsumePrefix(&impl, "nccl")) {
+    found.blocking = absl::StrContains(impl, "blocking");
+    return found;
+  }
+  if (!absl::ConsumePrefix(&impl, "custom-ar(") ||
+      !absl::ConsumeSuffix(&impl, ")")) {
+    return std::nullopt;
+  }
+  const size_t comma = std::min(impl.find(','), impl.size());
+  const auto library = Find(kLibraries, impl.substr(0, comma));
+  if (!library) return std::nullopt;
+  found.library = *library;
+  found.eager = impl.substr(comma) == ",eager";
+  return found;
+}
+
 std::string WhyNot(const Row& row, const Cluster* cluster) {
-  if (!absl::StartsWith(row.impl, "nccl")) {
-    return absl::StrCat(row.impl, ": only NCCL's collectives are priced");
+  if (!ImplementationOf(row.impl)) {
+    return absl::StrCat(row.impl,
+                        ": neither NCCL nor custom-ar of vllm, sglang or "
+                        "trtllm");
   }
   if (cluster == nullptr) {
     return absl::StrCat("no cluster file for ", row.gpu, " in ", row.system);
@@ -181,17 +221,27 @@ std::string WhyNot(const Row& row, const Cluster* cluster) {
   return "";
 }
 
+// Until the host has launched an eager call, nothing runs.
+double EagerFloorUs(const hardware::CollectivePrice& price, const Row& row) {
+  if (price.algorithm == "multimem") return kEagerSymmetricMemoryUs;
+  return absl::StartsWith(row.gpu, "a100") ? kEagerAmpereUs : kEagerHopperUs;
+}
+
 double TimeUs(const Row& row, const Cluster& cluster) {
   const hardware::GroupShape shape =
       hardware::ShapeOf(cluster, RanksOf(row, cluster), 1);
-  const double blocking =
-      absl::StrContains(row.impl, "blocking") ? kBlockingCallUs : 0;
-  return blocking + sim::InMicroseconds(
-                        hardware::PriceOf({.kind = *Find(kKinds, row.op),
-                                           .bytes = sim::Bytes(row.bytes),
-                                           .dtype = *Find(kDTypes, row.dtype)},
-                                          shape, cluster)
-                            .time);
+  const Implementation implementation = *ImplementationOf(row.impl);
+  const hardware::CollectivePrice price =
+      hardware::PriceOf({.kind = *Find(kKinds, row.op),
+                         .bytes = sim::Bytes(row.bytes),
+                         .dtype = *Find(kDTypes, row.dtype),
+                         .library = implementation.library,
+                         .copied = implementation.eager},
+                        shape, cluster);
+  const double us = sim::InMicroseconds(price.time);
+  if (implementation.blocking) return kBlockingCallUs + us;
+  if (!implementation.eager) return us;
+  return std::max(us, EagerFloorUs(price, row));
 }
 
 Prediction Begin(const Row& row) {
@@ -200,8 +250,12 @@ Prediction Begin(const Row& row) {
   p.id = absl::StrCat(row.op, " ", row.bytes, " B ", row.dtype, ", ", row.gpus,
                       " GPUs in ", row.nodes,
                       row.nodes == 1 ? " node, " : " nodes, ", row.system);
-  p.group =
-      absl::StrCat(row.gpu, " ", row.op, row.nodes == 1 ? "" : " across nodes");
+  p.family = absl::StrCat(row.op, row.nodes == 1 ? "" : " across nodes");
+  if (const auto library = ImplementationOf(row.impl);
+      library && library->library != AllReduceLibrary::kNccl) {
+    absl::StrAppend(&p.family, " ", models::NameOf(library->library));
+  }
+  p.group = absl::StrCat(row.gpu, " ", p.family);
   p.source = std::string(row.source);
   p.metric = "time_us";
   p.measured = row.time_us;

@@ -10,12 +10,22 @@ constexpr CollectiveAlgorithm kAlgorithms[] = {
     {"nvls-tree", NvlsTreeAccepts, NvlsTreeTraffic},
     {"pairwise", PairwiseAccepts, PairwiseTraffic},
     {"send-recv", SendRecvAccepts, SendRecvTraffic},
+    {"one-shot", OneShotAccepts, OneShotTraffic},
+    {"two-shot", TwoShotAccepts, TwoShotTraffic},
+    {"multimem", MultimemAccepts, MultimemTraffic},
 };
 
 }  // namespace
 
 std::span<const CollectiveAlgorithm> CollectiveAlgorithms() {
   return kAlgorithms;
+}
+
+const CollectiveAlgorithm* FindAlgorithm(absl::string_view name) {
+  for (const CollectiveAlgorithm& algorithm : kAlgorithms) {
+    if (algorithm.name == name) return &algorithm;
+  }
+  return nullptr;
 }
 
 sim::Bytes PartOf(sim::Bytes bytes, int64_t numerator, int64_t denominator) {

@@ -1,4 +1,5 @@
-// What each of NCCL's algorithms makes one rank do: hops and bytes, no clock.
+// What each algorithm, NCCL's and the inference engines', makes one rank do:
+// hops and bytes, no clock.
 //
 //   Traffic t = RingTraffic({.kind = CollectiveKind::kAllReduce,
 //                            .bytes = sim::MiB(8)}, eight_of_one_node);
@@ -25,6 +26,7 @@ struct Traffic {
   int64_t link_steps = 0;     // hops between GPUs of a node, one after another
   int64_t network_steps = 0;  // hops between nodes, one after another
   // Bytes sent, per direction.
+  sim::Bytes sent;           // by one rank, whatever the way
   sim::Bytes link_bytes;     // by one rank to ranks of its node
   sim::Bytes network_bytes;  // by one node to other nodes
   sim::Bytes spine_bytes;    // by the nodes of one leaf to those of others
@@ -40,6 +42,7 @@ struct CollectiveAlgorithm {
 };
 
 std::span<const CollectiveAlgorithm> CollectiveAlgorithms();
+const CollectiveAlgorithm* FindAlgorithm(absl::string_view name);  // or null
 
 bool RingAccepts(const models::Collective&, const GroupShape&, const Cluster&);
 Traffic RingTraffic(const models::Collective&, const GroupShape&);
@@ -53,6 +56,15 @@ Traffic NvlsTreeTraffic(const models::Collective&, const GroupShape&);
 bool PairwiseAccepts(const models::Collective&, const GroupShape&,
                      const Cluster&);
 Traffic PairwiseTraffic(const models::Collective&, const GroupShape&);
+bool OneShotAccepts(const models::Collective&, const GroupShape&,
+                    const Cluster&);
+Traffic OneShotTraffic(const models::Collective&, const GroupShape&);
+bool TwoShotAccepts(const models::Collective&, const GroupShape&,
+                    const Cluster&);
+Traffic TwoShotTraffic(const models::Collective&, const GroupShape&);
+bool MultimemAccepts(const models::Collective&, const GroupShape&,
+                     const Cluster&);
+Traffic MultimemTraffic(const models::Collective&, const GroupShape&);
 bool SendRecvAccepts(const models::Collective&, const GroupShape&,
                      const Cluster&);
 Traffic SendRecvTraffic(const models::Collective&, const GroupShape&);

@@ -37,7 +37,7 @@ bool NvlsAccepts(const models::Collective& collective, const GroupShape& shape,
 
 Traffic NvlsTraffic(const models::Collective& collective, const GroupShape&) {
   Traffic t;
-  t.link_bytes = collective.bytes;
+  t.sent = t.link_bytes = collective.bytes;
   t.memory = collective.bytes * 6;
   return t;
 }
@@ -52,7 +52,7 @@ Traffic NvlsTreeTraffic(const models::Collective& collective,
   Traffic t = TreeTraffic(collective, shape);
   t.link_steps = 0;
   t.own_part = sim::Bytes(0);
-  t.link_bytes = collective.bytes;
+  t.sent = t.link_bytes = collective.bytes;
   t.memory = collective.bytes * 6;
   return t;
 }

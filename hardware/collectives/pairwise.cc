@@ -21,6 +21,7 @@ Traffic PairwiseTraffic(const models::Collective& collective,
 
   Traffic t;
   t.link_steps = here - 1;
+  t.sent = PartOf(collective.bytes, n - 1, n);
   t.link_bytes = PartOf(collective.bytes, here - 1, n);
   if (shape.nodes > 1) {
     t.network_steps = far;

@@ -50,6 +50,7 @@ Traffic RingTraffic(const models::Collective& collective,
   const bool copies = kind != CollectiveKind::kReduceScatter;
 
   Traffic t;
+  t.sent = sent;
   if (shape.nodes > 1) {
     t.network_steps = rounds * std::min<int64_t>(shape.nodes, n - 1);
     t.network_bytes = sent;

@@ -13,6 +13,7 @@ bool SendRecvAccepts(const models::Collective& collective, const GroupShape&,
 Traffic SendRecvTraffic(const models::Collective& collective,
                         const GroupShape& shape) {
   Traffic t;
+  t.sent = collective.bytes;
   t.memory = collective.bytes * 2;
   if (shape.max_ranks_per_node > 1) {
     t.link_steps = 1;

@@ -34,6 +34,7 @@ Traffic TreeTraffic(const models::Collective& collective,
   t.network_steps = 2 * depth;
   t.link_bytes = PartOf(collective.bytes, 2 * (chain - 1), chain);
   if (nodes > 1) t.network_bytes = collective.bytes * (nodes == 2 ? 1 : 2);
+  t.sent = chain > 1 ? t.link_bytes : t.network_bytes;
   if (shape.leaves > 1) {
     t.spine_bytes = t.network_bytes * std::min(2, shape.nodes_per_leaf);
   }

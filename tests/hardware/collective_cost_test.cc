@@ -11,6 +11,7 @@
 namespace hardware {
 namespace {
 
+using models::AllReduceLibrary;
 using models::Collective;
 using models::CollectiveKind;
 using sim::Bytes;
@@ -156,6 +157,98 @@ TEST(PriceOf, Ll128NeedsANetworkThatDeliversWholeLines) {
   EXPECT_EQ(PriceOf(collective, near, c).protocol, "LL128");
 }
 
+// ---- Kernels of inference engines -------------------------------------------
+
+// On 100 GB/s: one-shot at half of it for up to 1 MB, two-shot at 80 % for up
+// to 2 MB of eight ranks.
+Cluster WithCustomKernels() {
+  Cluster c = RoundNumbers();
+  const auto kernel = [](const char* algorithm, double efficiency,
+                         int64_t most_bytes) {
+    return CustomKernel{.library = AllReduceLibrary::kVllm,
+                        .cost = {.algorithm = algorithm,
+                                 .protocol = "vllm",
+                                 .start = Microseconds(3),
+                                 .step = Microseconds(1),
+                                 .link_efficiency = efficiency,
+                                 .own_part = {},
+                                 .channels = 36,
+                                 .network_step = {}},
+                        .uses = {{8, most_bytes}}};
+  };
+  c.nccl.custom = {kernel("one-shot", 0.5, 1'000'000),
+                   kernel("two-shot", 0.8, 2'000'000)};
+  c.nccl.copy_start = Microseconds(5);
+  c.nccl.copy_efficiency = 0.5;
+  return c;
+}
+
+Collective VllmAllReduce(int64_t bytes) {
+  return {.bytes = Bytes(bytes), .library = AllReduceLibrary::kVllm};
+}
+
+TEST(CustomAllReduce, RunsTheKernelThatTheEngineChoosesBySize) {
+  const Cluster c = WithCustomKernels();
+  const GroupShape eight = ShapeOf(c, Ranks(8));
+  // 3 us, 7 flags of 1 us, 7 MB at 50 GB/s.
+  const CollectivePrice one = PriceOf(VllmAllReduce(1'000'000), eight, c);
+  EXPECT_EQ(one.algorithm, "one-shot");
+  EXPECT_EQ(one.protocol, "vllm");
+  EXPECT_EQ(one.time, Microseconds(3 + 7 + 140));
+  EXPECT_EQ(one.takes_compute, 369);  // 36 of 100 multiprocessors
+  // 3 us, 7 flags, 2 · 7/8 · 1.6 MB at 80 GB/s.
+  const CollectivePrice two = PriceOf(VllmAllReduce(1'600'000), eight, c);
+  EXPECT_EQ(two.algorithm, "two-shot");
+  EXPECT_EQ(two.time, Microseconds(3 + 7 + 35));
+  EXPECT_EQ(PriceOf(VllmAllReduce(2'000'001), eight, c).algorithm, "ring");
+  EXPECT_EQ(PriceOf(VllmAllReduce(1000), ShapeOf(c, Ranks(16)), c).algorithm,
+            "ring");
+  EXPECT_EQ(PriceOf({.bytes = Bytes(1000)}, eight, c).algorithm, "ring");
+}
+
+TEST(CustomAllReduce, MayRunOnlyWhereItIsFasterThanNccl) {
+  Cluster c = WithCustomKernels();
+  c.nccl.custom[0].uses[0].most_bytes = 1 << 30;
+  const GroupShape eight = ShapeOf(c, Ranks(8));
+  // 14 MB in one shot: 10 us + 98 MB / 50 GB/s; the ring sends 24.5 MB.
+  EXPECT_EQ(PriceOf(VllmAllReduce(14'000'000), eight, c).algorithm, "one-shot");
+  c.nccl.custom[0].when_faster = true;
+  EXPECT_EQ(PriceOf(VllmAllReduce(14'000'000), eight, c).algorithm, "ring");
+  EXPECT_EQ(PriceOf(VllmAllReduce(1000), eight, c).algorithm, "one-shot");
+}
+
+TEST(CustomAllReduce, MayCopyTheDataBeforehand) {
+  const Cluster c = WithCustomKernels();
+  Collective copied = VllmAllReduce(1'000'000);
+  copied.copied = true;
+  // 5 us, and 1 MB read and written at half of 1000 GB/s.
+  EXPECT_EQ(PriceOf(copied, ShapeOf(c, Ranks(8)), c).time,
+            Microseconds(150 + 5 + 4));
+}
+
+TEST(CustomAllReduce, EnginesSwitchAsTheyDo) {
+  const absl::StatusOr<Cluster> h100 = LoadCluster("dgx-h100");
+  ASSERT_TRUE(h100.ok()) << h100.status();
+  const auto algorithm = [&](AllReduceLibrary library, int ranks, Bytes bytes) {
+    return std::string(PriceOf({.bytes = bytes, .library = library},
+                               ShapeOf(*h100, Ranks(ranks)), *h100)
+                           .algorithm);
+  };
+  // vLLM, all_reduce_utils.py: below 64 MiB for two ranks, 32 MiB for four, 256
+  // KiB for eight, then symmetric memory up to 64 MiB, then NCCL.
+  constexpr auto kVllm = AllReduceLibrary::kVllm;
+  EXPECT_EQ(algorithm(kVllm, 2, MiB(32)), "one-shot");
+  EXPECT_EQ(algorithm(kVllm, 2, MiB(65)), "ring");
+  EXPECT_EQ(algorithm(kVllm, 4, Bytes(1024)), "one-shot");
+  EXPECT_EQ(algorithm(kVllm, 4, MiB(16)), "two-shot");
+  EXPECT_EQ(algorithm(kVllm, 8, Bytes(1024)), "one-shot");
+  EXPECT_EQ(algorithm(kVllm, 8, MiB(1)), "multimem");
+  EXPECT_EQ(algorithm(kVllm, 8, MiB(65)), "nvls");
+  EXPECT_EQ(algorithm(AllReduceLibrary::kSglang, 8, MiB(1)), "two-shot");
+  EXPECT_EQ(algorithm(AllReduceLibrary::kTensorRtLlm, 8, Bytes(1024)),
+            "one-shot");
+}
+
 // ---- Published figures -----------------------------------------------------
 
 double BusBandwidth(const std::string& name, int nodes, Bytes bytes) {
@@ -177,8 +270,8 @@ TEST(Published, AllReducesOfLargeBuffersOverManyNodes) {
   // NVIDIA/nccl-tests issue 283, 2025-01-18: 248 nodes of 8 H200, 512 MiB,
   // "typically around 350G, occasionally below 300G".
   EXPECT_NEAR(BusBandwidth("dgx-h200", 248, MiB(512)), 350, 0.10 * 350);
-  // stas00/ml-engineering, working notes on network/README.md: 4 nodes of 8 H200
-  // on 400 GB/s of EFA, 16 GiB: 369 GB/s.
+  // stas00/ml-engineering, working notes on network/README.md: 4 nodes of 8
+  // H200 on 400 GB/s of EFA, 16 GiB: 369 GB/s.
   EXPECT_NEAR(BusBandwidth("aws-p5", 4, MiB(16384)), 369, 0.05 * 369);
   // bigscience, experiments/bandwidth/all_reduce_bench-a100-n4.txt: 4 nodes of
   // 8 A100 on Jean Zay, 4 GB: 40.5 Gbit/s, on one port of four.
@@ -291,6 +384,83 @@ TEST_P(ClusterPrices, BytesNeverOutrunTheWire) {
         EXPECT_LE(p.takes_compute, 1024);
         EXPECT_GT(p.takes_compute, 0);
         EXPECT_LE(p.takes_memory, 1024);
+      }
+    }
+  }
+}
+
+// The cluster once for every row of its constants, with that row alone: each
+// algorithm × protocol of NCCL's, each kernel of an engine, for all sizes.
+struct OneRow {
+  Cluster cluster;
+  AllReduceLibrary library = AllReduceLibrary::kNccl;
+};
+std::vector<OneRow> RowsOf(const Cluster& cluster) {
+  std::vector<OneRow> rows;
+  for (auto links : {&Nccl::nvlink, &Nccl::pcie}) {
+    for (const NcclProtocol& protocol : cluster.nccl.*links) {
+      rows.push_back({.cluster = cluster});
+      Nccl& nccl = rows.back().cluster.nccl;
+      nccl.nvlink.clear();
+      nccl.pcie.clear();
+      (nccl.*links).push_back(protocol);
+    }
+  }
+  for (CustomKernel kernel : cluster.nccl.custom) {
+    kernel.uses = {{64, int64_t{1} << 50}};
+    kernel.when_faster = false;
+    rows.push_back({.cluster = cluster, .library = kernel.library});
+    Nccl& nccl = rows.back().cluster.nccl;
+    nccl = {};
+    nccl.custom = {kernel};
+  }
+  return rows;
+}
+
+TEST_P(ClusterPrices, NoAlgorithmGainsByBytesOrRanks) {
+  for (const OneRow& row : RowsOf(cluster_)) {
+    for (const CollectiveKind kind : kKinds) {
+      const auto time = [&](int ranks, int64_t bytes) {
+        const CollectivePrice p = PriceOf(
+            {.kind = kind, .bytes = Bytes(bytes), .library = row.library},
+            ShapeOf(row.cluster, Ranks(ranks)), row.cluster);
+        EXPECT_EQ(p.time > sim::Duration(), !p.algorithm.empty());
+        return p.time;
+      };
+      for (int64_t bytes = 512; bytes <= int64_t{1} << 34; bytes *= 8) {
+        sim::Duration before;
+        for (int n = 2; n <= cluster_.ranks(); n *= 2) {
+          const sim::Duration now = time(n, bytes);
+          if (now == sim::Duration()) continue;  // it does not run there
+          EXPECT_GE(now, before) << models::NameOf(kind) << " " << bytes
+                                 << " bytes, " << n << " ranks";
+          EXPECT_GT(now, time(n, bytes / 2)) << models::NameOf(kind);
+          before = now;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(ClusterPrices, NoAlgorithmOutrunsTheWire) {
+  for (const OneRow& row : RowsOf(cluster_)) {
+    for (const CollectiveKind kind : kKinds) {
+      for (const std::vector<int>& group : Groups()) {
+        const GroupShape shape = ShapeOf(row.cluster, group);
+        for (const Bytes bytes : {Bytes(512), MiB(1), MiB(16384)}) {
+          const Collective c{
+              .kind = kind, .bytes = bytes, .library = row.library};
+          const CollectivePrice p = PriceOf(c, shape, row.cluster);
+          if (p.algorithm.empty()) continue;
+          const Traffic t = FindAlgorithm(p.algorithm)->traffic(c, shape);
+          const double seconds = sim::InSeconds(p.time);
+          EXPECT_LE(static_cast<double>(t.link_bytes.count()),
+                    shape.link_rate.count() * seconds);
+          EXPECT_LE(static_cast<double>(t.network_bytes.count()),
+                    shape.network_rate.count() * seconds);
+          EXPECT_LE(static_cast<double>(t.spine_bytes.count()),
+                    shape.spine_rate.count() * seconds);
+        }
       }
     }
   }

@@ -7,6 +7,7 @@
 namespace hardware {
 namespace {
 
+using models::AllReduceLibrary;
 using models::Collective;
 using models::CollectiveKind;
 using models::DType;
@@ -30,6 +31,7 @@ GroupShape Grid(int nodes, int per_node, int per_leaf) {
   s.min_ranks_per_node = s.max_ranks_per_node = per_node;
   s.leaves = (nodes + per_leaf - 1) / per_leaf;
   s.nodes_per_leaf = per_leaf;
+  s.nvlink = true;
   return s;
 }
 
@@ -124,6 +126,7 @@ TEST(PairwiseAllToAll, KeepsOneNthAndSendsTheRestStraight) {
   const Traffic t =
       PairwiseTraffic(Of(CollectiveKind::kAllToAll, MiB(16)), Grid(2, 8, 1));
   EXPECT_EQ(t.own_part, MiB(1));
+  EXPECT_EQ(t.sent, MiB(15));
   EXPECT_EQ(t.link_bytes, MiB(7));      // to 7 ranks of the node
   EXPECT_EQ(t.network_bytes, MiB(64));  // 8 ranks, each 8 MiB to the others
   EXPECT_EQ(t.spine_bytes, MiB(64));    // one node below each leaf
@@ -142,6 +145,49 @@ TEST(SendRecv, IsOneHop) {
   EXPECT_EQ(far.link_bytes, Bytes(0));
   EXPECT_EQ(far.network_steps, 1);
   EXPECT_EQ(far.network_bytes, MiB(3));
+}
+
+Collective VllmAllReduce(Bytes bytes) {
+  return {.bytes = bytes, .library = AllReduceLibrary::kVllm};
+}
+
+TEST(OneShotAllReduce, ReadsEveryPeersBuffer) {
+  const Traffic t = OneShotTraffic(VllmAllReduce(MiB(1)), Grid(1, 8, 1));
+  EXPECT_EQ(t.link_steps, 7);       // a flag to every peer
+  EXPECT_EQ(t.link_bytes, MiB(7));  // 7 buffers of 1 MiB
+  EXPECT_EQ(t.memory, MiB(9));      // 7 read by peers, own read, sum written
+}
+
+TEST(TwoShotAllReduce, SendsWhatARingDoesInTwoSteps) {
+  const Collective c = VllmAllReduce(MiB(8));
+  EXPECT_EQ(TwoShotTraffic(c, Grid(1, 8, 1)).link_bytes, MiB(14));
+  EXPECT_EQ(RingTraffic(c, Grid(1, 8, 1)).link_bytes, MiB(14));
+  // Of two ranks, each reads the other's data: in halves or at once.
+  EXPECT_EQ(TwoShotTraffic(c, Grid(1, 2, 1)).link_bytes,
+            OneShotTraffic(c, Grid(1, 2, 1)).link_bytes);
+}
+
+TEST(MultimemAllReduce, SendsTheDataOnceWhereTheSwitchAdds) {
+  const Collective c = VllmAllReduce(MiB(8));
+  EXPECT_EQ(MultimemTraffic(c, Grid(1, 8, 1)).link_bytes, MiB(8));
+  Cluster cluster;
+  EXPECT_FALSE(MultimemAccepts(c, Grid(1, 8, 1), cluster));
+  cluster.in_switch_reduction = true;
+  EXPECT_TRUE(MultimemAccepts(c, Grid(1, 8, 1), cluster));
+}
+
+TEST(CustomAllReduce, StaysOnTheNvlinksOfANodeAndIsNotNccls) {
+  const Cluster cluster;
+  Collective c = VllmAllReduce(MiB(1));
+  EXPECT_TRUE(OneShotAccepts(c, Grid(1, 8, 1), cluster));
+  EXPECT_FALSE(OneShotAccepts(c, Grid(2, 8, 1), cluster));
+  GroupShape pcie = Grid(1, 4, 1);
+  pcie.nvlink = false;
+  EXPECT_FALSE(TwoShotAccepts(c, pcie, cluster));
+  c.kind = CollectiveKind::kAllGather;
+  EXPECT_FALSE(TwoShotAccepts(c, Grid(1, 8, 1), cluster));
+  c = {.bytes = MiB(1)};
+  EXPECT_FALSE(OneShotAccepts(c, Grid(1, 8, 1), cluster));
 }
 
 TEST(PartOf, RoundsUpAndDoesNotOverflow) {
@@ -182,7 +228,8 @@ class EveryAlgorithm : public testing::TestWithParam<CollectiveAlgorithm> {
         for (const int per_node : {1, 2, 5, 8}) {
           for (const int per_leaf : {1, 4, 64}) {
             const GroupShape shape = Grid(nodes, per_node, per_leaf);
-            const Collective c = Of(kind, Bytes(int64_t{shape.ranks} << 20));
+            Collective c = Of(kind, Bytes(int64_t{shape.ranks} << 20));
+            c.library = AllReduceLibrary::kVllm;  // or NCCL, where it has none
             if (shape.ranks == 1) continue;
             if (!GetParam().accepts(c, shape, cluster)) continue;
             ++uses;
@@ -204,6 +251,8 @@ TEST_P(EveryAlgorithm, SendsEnoughForEveryRankToGetEveryByte) {
     const int64_t sent =
         t.link_bytes.count() * s.ranks + t.network_bytes.count() * s.nodes;
     EXPECT_GE(sent, Needed(c, s.ranks));
+    EXPECT_GE(t.sent, t.link_bytes);
+    EXPECT_GE(t.sent.count() * s.max_ranks_per_node, t.network_bytes.count());
   });
 }
 

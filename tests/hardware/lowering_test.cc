@@ -87,6 +87,40 @@ TEST_F(Lowering, ProgramsAreSoundAndEveryRankFinishes) {
   }
 }
 
+// The first tensor-parallel collective of a step.
+const PricedOp& TensorCollective(const LoweredStep& step) {
+  for (const PricedOp& op : step.ops) {
+    const models::Collective* c = op.op.collective();
+    if (c != nullptr && c->axis == models::Axis::kTensor) return op;
+  }
+  ADD_FAILURE() << "no tensor-parallel collective";
+  return *step.ops.begin();
+}
+
+TEST_F(Lowering, GroupsThatStraddleServersCostWhatTheWorstPlacedCosts) {
+  models::ModelSpec model = Model();
+  model.heads = model.kv_heads = 12;
+  model.head_dim = 96;
+  model.hidden = 1152;
+  model.ffn_hidden = 3072;
+  Cluster cluster = LoadCluster("dgx-h100").value();
+  cluster.nodes = 3;
+  const CostModel h100 = CostModel::Load("h100-sxm-80gb").value();
+  // Ranks 0-2, 3-5 lie in the first server, 6-8 across the first two (two
+  // ranks and one), 15-17 across the others (one and two).
+  const LoweredStep step = LowerTraining(
+      model, Training({.tensor = 3, .data = 8}, 1), h100, cluster);
+  const PricedOp& op = TensorCollective(step);
+  EXPECT_EQ(op.group.nodes, 2);
+  const Cluster busy = cluster.InTraining();
+  EXPECT_EQ(op.time, PriceOf(*op.op.collective(),
+                             ShapeOf(busy, std::vector<int>{6, 7, 8}), busy)
+                         .time);
+  EXPECT_GT(op.time, PriceOf(*op.op.collective(),
+                             ShapeOf(busy, std::vector<int>{0, 1, 2}), busy)
+                         .time);
+}
+
 TEST_F(Lowering, FoldedAndUnfoldedRunsAreBitEqual) {
   for (const Case& c : kCases) {
     SCOPED_TRACE(c.name);
@@ -132,8 +166,8 @@ TEST_F(Lowering, ASlowHostBoundsTheStep) {
   const LoweredStep step = Lower(t);
   const sim::Timeline timeline = sim::Simulate(step.program).value();
   // Every kernel is launched 1 ms after the one before: the step is as long as
-  // the launches, and the norm and the update of 165 M gradients and parameters,
-  // which follow a read-back and take some 2 ms.
+  // the launches, and the norm and the update of 165 M gradients and
+  // parameters, which follow a read-back and take some 2 ms.
   double launches = 0;
   for (const sim::Task& task : step.program.scripts[sim::ScriptId{0}].tasks) {
     const auto* kernel =
