@@ -134,7 +134,8 @@ absl::Status ReadGemmLaw(const proto::GemmLaw& message,
          .asynchronous_copies = message.asynchronous_copies(),
          .memory_efficiency = message.memory_efficiency(),
          .warm_miss = message.warm_miss(),
-         .tiles = {}};
+         .tiles = {},
+         .errors = ErrorsOf(message.provenance())};
   return ReadParts(message, place, law);
 }
 

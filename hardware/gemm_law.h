@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "hardware/law_errors.h"
 #include "models/gemm.h"
 #include "sim/column.h"
 #include "sim/text_file.h"
@@ -42,6 +43,7 @@ struct GemmLaw {
   std::vector<Tile> tiles;
   double quantise_seconds = 0;  // 0: multiplies 16-bit activations
   double quantise_per_sm = 0;   // bytes per second
+  LawErrors errors = {};        // of rows kept out of the fit
 };
 
 struct GemmLaws {

@@ -45,7 +45,6 @@ std::optional<Spread> LawErrors::Of(absl::string_view type,
     const std::vector<absl::string_view> words = absl::StrSplit(r.of, ' ');
     return words.front() == type;
   });
-  if (!spread) spread = Around(kept_out, kAll);
   if (!spread || std::find(gpus.begin(), gpus.end(), gpu) != gpus.end()) {
     return spread;
   }

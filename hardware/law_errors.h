@@ -35,9 +35,9 @@ struct LawErrors {
   std::vector<Residual> left_out;  // by GPU, predicted from the others
   std::vector<std::string> gpus;   // measured
 
-  // Of the families whose first word is `type`, or of all if there is none;
-  // wider for a GPU that was not measured: as wide as GPUs that were left out
-  // of a fit. Nothing if the law states no residuals.
+  // Of the families whose first word is `type`; wider for a GPU that was not
+  // measured: as wide as GPUs that were left out of a fit. Nothing if no such
+  // family was measured.
   std::optional<Spread> Of(absl::string_view type, absl::string_view gpu) const;
 };
 

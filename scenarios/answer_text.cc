@@ -93,6 +93,13 @@ void Parts(const Report& r, std::string* out) {
     absl::StrAppendFormat(out, "  %.1f %% of the step is recomputation\n",
                           r.recompute_seconds() / r.step_seconds() * 100);
   }
+  if (r.has_gemm_spread()) {
+    absl::StrAppendFormat(out,
+                          "  80 %% of single matrix products are priced within "
+                          "%+.0f to %+.0f %% of measurements\n",
+                          r.gemm_spread().low() * 100,
+                          r.gemm_spread().high() * 100);
+  }
 }
 
 void Stages(const Report& r, std::string* out) {

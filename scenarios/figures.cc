@@ -90,6 +90,11 @@ constexpr FigureRow kRows[] = {
     {"simulated_ranks", "ranks simulated", "",
      "one for each class of ranks that do the same at the same time"},
     {"completions", "events", "", "kernels and communications that ended"},
+    {"gemm_spread.low", "GEMM price, low", "",
+     "of 80 % of matrix products like these, measured one by one and kept out "
+     "of the fit: the least predicted / measured - 1; wider for a GPU that was "
+     "not measured"},
+    {"gemm_spread.high", "GEMM price, high", "", "likewise, the most"},
     {"measured.step_seconds", "measured step", "s",
      "as the scenario states it, or global_batch x sequence_length / gpus / "
      "the "

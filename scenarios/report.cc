@@ -1,11 +1,13 @@
 #include "scenarios/report.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "hardware/law_errors.h"
 #include "models/parameters.h"
 #include "scenarios/breakdown.h"
 #include "scenarios/ways_out.h"
@@ -114,6 +116,25 @@ void SummarizeParts(const Inputs& inputs, const Outcome& outcome,
     line->set_share(total[part] / ranks / step);
   }
   report->set_recompute_seconds(recompute / ranks);
+}
+
+// The widest spread of the matrix products of the step, if all have one.
+void SummarizeSpread(const Inputs& inputs, const Outcome& outcome,
+                     Report* report) {
+  std::optional<hardware::Spread> widest;
+  for (const hardware::PricedOp& op : outcome.lowered.ops) {
+    const models::Kernel* kernel = op.op.kernel();
+    const auto* gemm =
+        kernel == nullptr ? nullptr : std::get_if<models::Gemm>(kernel);
+    if (gemm == nullptr) continue;
+    const auto spread = inputs.cost.calibration.gemm.of[gemm->family].errors.Of(
+        models::NameOf(gemm->dtype), inputs.cost.gpu.name);
+    if (!spread) return;
+    widest = widest ? hardware::Wider(*widest, *spread) : *spread;
+  }
+  if (!widest) return;
+  report->mutable_gemm_spread()->set_low(widest->low);
+  report->mutable_gemm_spread()->set_high(widest->high);
 }
 
 void SummarizeMemory(const Inputs& inputs, const Outcome& outcome,
@@ -261,6 +282,7 @@ Report Summarize(const Inputs& inputs, const Outcome& outcome) {
   report.set_fits(Fits(inputs, outcome));
   SummarizeSpeed(inputs, outcome, &report);
   SummarizeParts(inputs, outcome, &report);
+  SummarizeSpread(inputs, outcome, &report);
   SummarizeMemory(inputs, outcome, report.mutable_memory());
   SummarizeHorizon(inputs, &report);
   if (inputs.measured) SummarizeMeasured(*inputs.measured, &report);
