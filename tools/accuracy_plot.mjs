@@ -51,8 +51,8 @@ shown.forEach((group, i) => {
     axisLabel: {fontSize: 9, hideOverlap: true}, splitLine: {lineStyle: {color: '#eee'}},
   };
   option.title.push({
-    text: `${group.group}: ${group.modelled} rows, MAPE ${(100 * group.mean_error).toFixed(1)} %`,
-    left: left, top: top - 24, textStyle: {fontSize: 11, fontWeight: 'normal'},
+    text: `${group.group}\n${group.modelled} rows, MAPE ${(100 * group.mean_error).toFixed(1)} %`,
+    left: left, top: top - 40, textStyle: {fontSize: 11, fontWeight: 'normal'},
   });
   option.grid.push({left, top, width: panel - 10, height: panel - 10});
   option.xAxis.push(axis);
