@@ -5,6 +5,7 @@
 #include <limits>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "hardware/calibration.pb.h"
 #include "sim/text_file.h"
@@ -96,7 +97,7 @@ TEST(GemmLaw, NeedsATileForEveryHeight) {
 
 TEST(GemmLaw, IsGivenOnce) {
   GemmLaws laws;
-  EXPECT_EQ(Read(std::string(kLaw) + kLaw, laws).message(),
+  EXPECT_EQ(Read(absl::StrCat(kLaw, kLaw), laws).message(),
             "t.textproto:19:1: gemm[1]: is given twice; keep one");
 }
 
