@@ -24,7 +24,7 @@
 namespace sim {
 namespace {
 
-using LaneSet = uint16_t;  // bit l is lane l
+using LaneSet = uint32_t;  // bit l is lane l
 
 struct Rank {
   Instant done;           // end of the last task so far
@@ -40,11 +40,11 @@ struct Rank {
 };
 
 void Insert(LaneSet& set, LaneSet bit) { set |= bit; }
-void Remove(LaneSet& set, LaneSet bit) { set &= static_cast<LaneSet>(~bit); }
+void Remove(LaneSet& set, LaneSet bit) { set &= ~bit; }
 
 // Calls visit with each lane of a set.
 template <class Visit>
-void ForEachLane(unsigned set, Visit&& visit) {
+void ForEachLane(LaneSet set, Visit&& visit) {
   for (; set != 0; set &= set - 1) {
     visit(static_cast<uint32_t>(std::countr_zero(set)));
   }
@@ -70,7 +70,7 @@ class Engine {
   Rank& RankOf(Slot slot) { return ranks_[RowOf(slot)]; }
   Slot FirstSlot(RankRow rank) const { return rank << lane_bits_; }
   LaneSet BitOf(Slot slot) const {
-    return static_cast<LaneSet>(1u << (slot - FirstSlot(RowOf(slot))));
+    return LaneSet{1} << (slot - FirstSlot(RowOf(slot)));
   }
   Slot SlotOf(Seat seat) const {
     return static_cast<Slot>((Row(seat.rank) << lane_bits_) + Row(seat.lane));

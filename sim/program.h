@@ -33,7 +33,7 @@ enum class HolderId : uint8_t {};  // what memory is held for
 
 inline constexpr AxisId kNoAxis{255};
 inline constexpr GroupId kNoGroup{0xffffffff};
-inline constexpr size_t kMaxLanes = 16;
+inline constexpr size_t kMaxLanes = 32;
 // 2^52 ps is 75 minutes. The engine counts a kernel's work in 1024ths of a
 // picosecond, in 64 bits.
 inline constexpr Duration kLongestTask{int64_t{1} << 52};

@@ -11,12 +11,16 @@ namespace {
 // a communication beside it begins or ends.
 constexpr size_t kLongestStretch = 64;
 
+// What fits the fields of a step: parts per 1024, and more host syncs than a
+// script has tasks.
+constexpr uint32_t kParts = (1u << 11) - 1, kEpochs = (1u << 30) - 1;
+
 Step MakeStep(const Task& task) {
   Step step;
   step.duration = task.duration;
   step.issue = task.issue;
-  step.takes_compute = task.takes_compute;
-  step.takes_memory = task.takes_memory;
+  step.takes_compute = task.takes_compute & kParts;
+  step.takes_memory = task.takes_memory & kParts;
   step.axis = task.axis;
   step.kind =
       task.axis == kNoAxis ? StepKind::kKernel : StepKind::kCommunication;
@@ -107,15 +111,14 @@ void Steps::Connect(const Script& script, std::span<const StepId> step_of) {
   uint32_t epoch = 0;
   for (size_t row = 0; row < script.tasks.size(); ++row) {
     const Task& task = script.tasks[AsId<TaskId>(row)];
-    steps_[Row(step_of[row])].epoch = epoch;
+    steps_[Row(step_of[row])].epoch = epoch & kEpochs;
     epoch += task.host_sync;
     for (const TaskId other : filter.Needs(AsId<TaskId>(row))) {
       const size_t step = Row(step_of[Row(other)]);
       const LaneId lane = script.tasks[other].lane;
       needs[row].push_back(
           {static_cast<uint32_t>(Row(lane)), AsId<StepId>(step + 1)});
-      steps_[step].wakes =
-          static_cast<uint16_t>(steps_[step].wakes | 1u << Row(task.lane));
+      steps_[step].wakes |= uint32_t{1} << Row(task.lane);
     }
   }
   const size_t first = steps_.size() - script.tasks.size() - lanes_;

@@ -35,14 +35,14 @@ struct Step {
   Duration issue;
   uint32_t needs = 0;  // first row in the table of needs; ends where the next
                        // step's begin
-  uint32_t epoch = 0;  // host syncs before it in the script
-  uint16_t wakes = 0;  // bit l: a task of lane l may be waiting for this one
-  uint16_t takes_compute = 0;
-  uint16_t takes_memory = 0;
-  AxisId axis = kNoAxis;
-  StepKind kind : 5 = StepKind::kEnd;
+  uint32_t wakes = 0;  // bit l: a task of lane l may be waiting for this one
+  uint32_t epoch : 30 = 0;  // host syncs before it in the script
   bool memory_bound : 1 = false;
   bool host_sync : 1 = false;
+  uint32_t takes_compute : 11 = 0;
+  uint32_t takes_memory : 11 = 0;
+  StepKind kind : 2 = StepKind::kEnd;
+  AxisId axis = kNoAxis;
 };
 static_assert(sizeof(Step) == 32, "two to a cache line");
 

@@ -46,7 +46,7 @@ TEST(ProgramCheck, AcceptsAWaitOnTheSameLane) {
 TEST(ProgramCheck, RefusesMoreLanesThanTheEngineHas) {
   Program program = Sound();
   while (program.lanes.size() <= kMaxLanes) program.lanes.Append("more");
-  EXPECT_EQ(Said(program), "has 17 lanes; the most is 16");
+  EXPECT_EQ(Said(program), "has 33 lanes; the most is 32");
 }
 
 TEST(ProgramCheck, RefusesAnAxisNumberedAsNone) {
