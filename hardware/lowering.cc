@@ -94,8 +94,11 @@ LoweredStep LowerTraining(const models::ModelSpec& model,
   const ScriptWriter::Rows rows = NameRows(lowered.axes, &lowered.program);
   lowered.grid.FillGroups(lowered.axes, &lowered.program);
 
-  const models::PipelineSchedule* schedule =
-      models::FindSchedule(split.schedule);
+  const models::Plan plan =
+      models::FindSchedule(split.schedule)
+          ->plan({.stages = split.pipeline,
+                  .chunks = split.virtual_stages,
+                  .microbatches = training.microbatches()});
   const CostModel loaded = cost.InTraining();
   const Cluster busy = cluster.InTraining();
   double model_flops = 0, hardware_flops = 0;
@@ -103,14 +106,9 @@ LoweredStep LowerTraining(const models::ModelSpec& model,
     const StageLabels labels = PriceStage(stage, loaded, busy, &lowered);
     const models::StageGraph& graphs =
         lowered.stages[static_cast<size_t>(stage)];
-    const std::vector<models::Pass> passes =
-        schedule->plan({.stage = stage,
-                        .stages = split.pipeline,
-                        .chunks = split.virtual_stages,
-                        .microbatches = training.microbatches()});
     lowered.program.scripts.Append(
         ScriptWriter(training, graphs, labels, lowered.ops, rows)
-            .Write(passes));
+            .Write(plan[static_cast<size_t>(stage)]));
     CountFlops(graphs, &model_flops, &hardware_flops);
   }
   const auto copies = static_cast<double>(

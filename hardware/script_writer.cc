@@ -9,6 +9,7 @@ using models::Axis;
 using models::Op;
 using models::OpId;
 using models::Pass;
+using models::PassKind;
 using models::Phase;
 using models::When;
 using sim::TaskId;
@@ -43,11 +44,13 @@ ScriptWriter::ScriptWriter(const models::TrainingSpec& training,
   newest_.fill(kNone);
   for (const models::OpGraph& chunk : graphs.chunks) {
     task_of_.emplace_back(chunk.ops.size(), kNone);
+    unfinished_.emplace_back(static_cast<size_t>(microbatches_));
     buffer_of_.emplace_back(static_cast<size_t>(microbatches_));
   }
 }
 
 sim::Script ScriptWriter::Write(std::span<const Pass> passes) && {
+  FindEnds(passes);
   WriteResident();
   for (const Pass& pass : passes) WritePass(pass);
   WriteStep();
@@ -63,21 +66,44 @@ void ScriptWriter::WriteResident() {
   }
 }
 
+void ScriptWriter::FindEnds(std::span<const Pass> passes) {
+  ends_.assign(graphs_.chunks.size(), {.first = -1, .last = -1});
+  for (const Pass& pass : passes) {
+    Ends& ends = ends_[static_cast<size_t>(pass.chunk)];
+    if (ends.first < 0) ends.first = pass.microbatch;
+    if (models::GivesWeightGradient(pass.kind)) ends.last = pass.microbatch;
+  }
+}
+
 bool ScriptWriter::Skipped(const Op& op, const Pass& pass) const {
-  if ((op.phase == Phase::kBackward) != pass.backward) return true;
-  return (op.when == When::kFirstMicrobatch && pass.microbatch != 0) ||
-         (op.when == When::kLastMicrobatch &&
-          pass.microbatch != microbatches_ - 1);
+  switch (pass.kind) {
+    case PassKind::kForward:
+      if (op.phase != Phase::kForward) return true;
+      break;
+    case PassKind::kBackward:
+      if (op.phase != Phase::kBackward) return true;
+      break;
+    case PassKind::kInputGradient:
+      if (op.phase != Phase::kBackward || op.weight_gradient) return true;
+      break;
+    case PassKind::kWeightGradient:
+      if (!op.weight_gradient) return true;
+      break;
+  }
+  const Ends& ends = ends_[static_cast<size_t>(pass.chunk)];
+  return (op.when == When::kFirstMicrobatch && pass.microbatch != ends.first) ||
+         (op.when == When::kLastMicrobatch && pass.microbatch != ends.last);
 }
 
 // Without overlap a stage stands still while messages travel: compute waits for
 // what the pass before sent, and a receive is posted when that pass is done. An
 // interleaved stage receives what it needs passes later, so its receives are
-// posted ahead (Megatron buffers them likewise).
-void ScriptWriter::WaitForBlockingMessages(const Op& op,
+// posted ahead (Megatron buffers them likewise). Weight gradients of a split
+// pass need no message, and run under those of the pass before.
+void ScriptWriter::WaitForBlockingMessages(const Op& op, const Pass& pass,
                                            std::vector<TaskId>* after) const {
   const bool ahead = training_.split.virtual_stages > 1;
-  if (training_.overlap.pipeline ||
+  if (training_.overlap.pipeline || pass.kind == PassKind::kWeightGradient ||
       (ahead && training_.host.launch_blocking)) {
     return;
   }
@@ -127,30 +153,45 @@ void ScriptWriter::Allocate(TaskId task, const models::Tensor& tensor,
       {task, *buffer, tensor.bytes, static_cast<sim::HolderId>(tensor.holder)});
 }
 
+void ScriptWriter::FindWaits(const models::OpGraph& graph, OpId op,
+                             const Pass& pass, std::vector<TaskId>* after) {
+  const auto chunk = static_cast<size_t>(pass.chunk);
+  const std::vector<TaskId>& before =
+      unfinished_[chunk][static_cast<size_t>(pass.microbatch)];
+  for (const OpId need : graph.needs[op]) {
+    TaskId task = task_of_[chunk][sim::Row(need)];
+    if (task == kNone && pass.kind == PassKind::kWeightGradient) {
+      task = before[sim::Row(need)];
+    }
+    if (task != kNone &&
+        models::StreamOf(graph.ops[need]) != models::StreamOf(graph.ops[op])) {
+      after->push_back(task);
+    }
+  }
+  WaitForBlockingMessages(graph.ops[op], pass, after);
+}
+
 void ScriptWriter::WritePass(const Pass& pass) {
   const auto chunk = static_cast<size_t>(pass.chunk);
+  const auto microbatch = static_cast<size_t>(pass.microbatch);
   const models::OpGraph& graph = graphs_.chunks[chunk];
+  const bool split = pass.kind == PassKind::kInputGradient ||
+                     pass.kind == PassKind::kWeightGradient;
+  const auto& frees = split ? graph.frees_split : graph.frees;
   std::vector<TaskId>& tasks = task_of_[chunk];
-  std::vector<sim::BufferId>& buffers =
-      buffer_of_[chunk][static_cast<size_t>(pass.microbatch)];
+  std::vector<sim::BufferId>& buffers = buffer_of_[chunk][microbatch];
   buffers.resize(graph.tensors.size());
   std::vector<TaskId> after, sent;
   fresh_pass_ = true;
-  // Ops of the other pass of this chunk are done: it ran earlier on this rank.
+  // Ops of the forward pass of this chunk are done: it ran earlier on this
+  // rank.
   std::fill(tasks.begin(), tasks.end(), kNone);
   for (size_t row = 0; row < graph.ops.size(); ++row) {
     const auto id = sim::AsId<OpId>(row);
     const Op& op = graph.ops[id];
     if (Skipped(op, pass)) continue;
     after.clear();
-    for (const OpId need : graph.needs[id]) {
-      const TaskId task = tasks[sim::Row(need)];
-      if (task != kNone &&
-          models::StreamOf(graph.ops[need]) != models::StreamOf(op)) {
-        after.push_back(task);
-      }
-    }
-    WaitForBlockingMessages(op, &after);
+    FindWaits(graph, id, pass, &after);
     const auto label =
         sim::AsId<sim::LabelId>(sim::Row(labels_.chunks[chunk]) + row);
     const TaskId task = WriteOp(ops_[label], label, pass.microbatch, after);
@@ -160,14 +201,19 @@ void ScriptWriter::WritePass(const Pass& pass) {
     for (const models::TensorId tensor : graph.makes[id]) {
       Allocate(task, graph.tensors[tensor], &buffers[sim::Row(tensor)]);
     }
-    for (const models::TensorId tensor : graph.frees[id]) {
+    for (const models::TensorId tensor : frees[id]) {
       script_.memory.push_back(
           {task, buffers[sim::Row(tensor)], sim::Bytes(0),
            static_cast<sim::HolderId>(graph.tensors[tensor].holder)});
     }
   }
-  messages_ = std::move(sent);
-  if (pass.backward) std::vector<sim::BufferId>().swap(buffers);
+  if (pass.kind != PassKind::kWeightGradient) messages_ = std::move(sent);
+  if (models::GivesWeightGradient(pass.kind)) {
+    std::vector<sim::BufferId>().swap(buffers);
+    std::vector<TaskId>().swap(unfinished_[chunk][microbatch]);
+  } else if (pass.kind == PassKind::kInputGradient) {
+    unfinished_[chunk][microbatch] = tasks;
+  }
 }
 
 // The step starts when every lane has drained: gradients are complete.

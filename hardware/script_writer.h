@@ -32,10 +32,15 @@ class ScriptWriter {
   void WriteResident();
   void WritePass(const models::Pass& pass);
   void WriteStep();
+  // Finds the passes of each chunk that come first and last.
+  void FindEnds(std::span<const models::Pass> passes);
   bool Skipped(const models::Op& op, const models::Pass& pass) const;
   sim::TaskId WriteOp(const PricedOp& op, sim::LabelId label, int64_t pass,
                       std::span<const sim::TaskId> after);
-  void WaitForBlockingMessages(const models::Op& op,
+  // What `op` of the pass waits for: ops of other lanes.
+  void FindWaits(const models::OpGraph& graph, models::OpId op,
+                 const models::Pass& pass, std::vector<sim::TaskId>* after);
+  void WaitForBlockingMessages(const models::Op& op, const models::Pass& pass,
                                std::vector<sim::TaskId>* after) const;
   void Allocate(sim::TaskId task, const models::Tensor& tensor,
                 sim::BufferId* buffer);
@@ -54,9 +59,17 @@ class ScriptWriter {
   // Newest task of each lane, by row of lane_of; kNone before the first.
   std::array<sim::TaskId, models::kAxes + 1> newest_;
   std::vector<sim::TaskId> messages_;  // sent by the pass before
+  // Of a chunk: its first forward pass and its last that makes weight
+  // gradients, by microbatch.
+  struct Ends {
+    int64_t first = 0, last = 0;
+  };
+  std::vector<Ends> ends_;
   // By chunk: the task that stands for each op, and by microbatch the buffers
-  // of its tensors.
+  // of its tensors; and the tasks of input-gradient passes whose weight
+  // gradients are still to come.
   std::vector<std::vector<sim::TaskId>> task_of_;
+  std::vector<std::vector<std::vector<sim::TaskId>>> unfinished_;
   std::vector<std::vector<std::vector<sim::BufferId>>> buffer_of_;
 };
 

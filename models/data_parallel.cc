@@ -104,6 +104,7 @@ void DataParallel::ReduceBucket(When when) {
       training_.split.zero > 1 ||
       (training_.split.zero == 1 && training_.overlap.grad_scatter);
   TensorId reduced = kNoTensor;
+  b_.SetWeightGradient(true);
   const int copied = training_.kernels.reduce_copy_bytes;
   if (copied > 0) {
     bucket_.push_back(Copy("pack gradients",
@@ -134,6 +135,7 @@ void DataParallel::ReduceBucket(When when) {
             .when = when},
            reads);
   }
+  b_.SetWeightGradient(false);
   bucket_parameters_ = 0;
   bucket_.clear();
 }

@@ -159,7 +159,9 @@ TensorId LayerEmitter::ColumnBackward(const Linear& linear, TensorId input,
     gradient =
         Quantise("quantise gradient", shape_.tokens * linear.out, gradient);
   }
+  b_.SetWeightGradient(true);
   const TensorId gathered = Gather(input, linear.in);
+  b_.SetWeightGradient(false);
   const TensorId sum =
       MultiplyThenReduce(Shape(linear, linear.in, linear.out), gradient,
                          weights, linear.data_gradient);
@@ -211,6 +213,7 @@ OpId LayerEmitter::WeightGradient(const Linear& linear, TensorId input,
       .accumulate = sums && !apart};
   const sim::Bytes product =
       apart ? BytesOf(shape_.activation, parameters) : sim::Bytes(0);
+  b_.SetWeightGradient(true);
   const TensorId fresh = b_.Add({.work = gemm, .name = linear.weight_gradient},
                                 {input, gradient}, product);
   const OpId multiplied = b_.last();
@@ -232,6 +235,7 @@ OpId LayerEmitter::WeightGradient(const Linear& linear, TensorId input,
               Holder::kWorkspace);
     KeepGradient(linear.out);
   }
+  b_.SetWeightGradient(false);
   return multiplied;
 }
 

@@ -31,6 +31,7 @@ TensorId OpGraphBuilder::Input() {
   made_by_.Append(kNoOp);
   written_by_.Append(kNoOp);
   last_reader_.Append(kNoOp);
+  last_weight_gradient_.Append(kNoOp);
   return tensors_.Append({});
 }
 
@@ -39,6 +40,7 @@ TensorId OpGraphBuilder::Add(Op op, std::span<const TensorId> reads,
   op.phase = phase_;
   op.layer = layer_;
   op.recompute = recompute_;
+  op.weight_gradient = weight_gradient_ && phase_ == Phase::kBackward;
   const absl::string_view name = op.name;
   const OpId id = ops_.Append(std::move(op));
   for (const TensorId tensor : reads) Read(id, tensor);
@@ -50,12 +52,14 @@ TensorId OpGraphBuilder::Also(sim::Bytes bytes, Holder holder,
   made_by_.Append(last());
   written_by_.Append(last());
   last_reader_.Append(kNoOp);
+  last_weight_gradient_.Append(kNoOp);
   return tensors_.Append({bytes, holder, name});
 }
 
 void OpGraphBuilder::Read(OpId reader, TensorId tensor) {
   if (tensor == kNoTensor) return;
   last_reader_[tensor] = reader;
+  if (ops_[reader].weight_gradient) last_weight_gradient_[tensor] = reader;
   const OpId writer = written_by_[tensor];
   if (writer != kNoOp && writer != reader) edges_.emplace_back(reader, writer);
 }
@@ -63,20 +67,24 @@ void OpGraphBuilder::Read(OpId reader, TensorId tensor) {
 absl::StatusOr<OpGraph> OpGraphBuilder::Build() && {
   std::sort(edges_.begin(), edges_.end());
   edges_.erase(std::unique(edges_.begin(), edges_.end()), edges_.end());
-  std::vector<std::pair<OpId, TensorId>> makes, frees;
+  std::vector<std::pair<OpId, TensorId>> makes, frees, frees_split;
   for (size_t row = 0; row < tensors_.size(); ++row) {
     const auto tensor = sim::AsId<TensorId>(row);
     if (tensors_[tensor].bytes <= sim::Bytes(0)) continue;
     makes.emplace_back(made_by_[tensor], tensor);
-    const OpId last = last_reader_[tensor];
-    frees.emplace_back(last == kNoOp ? made_by_[tensor] : last, tensor);
+    const OpId last = last_reader_[tensor] == kNoOp ? made_by_[tensor]
+                                                    : last_reader_[tensor];
+    const OpId weights = last_weight_gradient_[tensor];
+    frees.emplace_back(last, tensor);
+    frees_split.emplace_back(weights == kNoOp ? last : weights, tensor);
   }
   const size_t count = ops_.size();
   OpGraph graph{.ops = std::move(ops_),
                 .needs = sim::Runs<OpId, OpId>(count, edges_),
                 .tensors = std::move(tensors_),
                 .makes = sim::Runs<OpId, TensorId>(count, makes),
-                .frees = sim::Runs<OpId, TensorId>(count, frees)};
+                .frees = sim::Runs<OpId, TensorId>(count, frees),
+                .frees_split = sim::Runs<OpId, TensorId>(count, frees_split)};
   if (const auto order = TopologicalOrder(graph); !order.ok()) {
     return order.status();
   }

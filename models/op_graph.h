@@ -61,6 +61,9 @@ struct Op {
   Phase phase = Phase::kForward;
   When when = When::kAlways;
   bool recompute = false;  // forward work done again in the backward pass
+  // kBackward: makes weight gradients, or serves only them; a schedule may run
+  // it later, in a pass of its own.
+  bool weight_gradient = false;
   bool host_sync = false;  // the host waits for its result (a loss read back)
 
   const Kernel* kernel() const { return std::get_if<Kernel>(&work); }
@@ -84,7 +87,10 @@ struct OpGraph {
   sim::Runs<OpId, OpId> needs;  // ops that must end before it; lower ids
   sim::Column<TensorId, Tensor> tensors;
   sim::Runs<OpId, TensorId> makes;  // allocated when the op is issued
-  sim::Runs<OpId, TensorId> frees;  // this op is the last to read them
+  sim::Runs<OpId, TensorId> frees;  // this op is the last to read them …
+  // … and this one where weight gradients have a pass of their own, which
+  // follows the rest of the backward pass.
+  sim::Runs<OpId, TensorId> frees_split;
 };
 
 class OpGraphBuilder {
@@ -93,6 +99,8 @@ class OpGraphBuilder {
   void SetPhase(Phase phase) { phase_ = phase; }
   void SetLayer(int64_t layer) { layer_ = static_cast<int32_t>(layer); }
   void SetRecompute(bool recompute) { recompute_ = recompute; }
+  // Backward ops added from here on are weight gradients, or serve only them.
+  void SetWeightGradient(bool weights) { weight_gradient_ = weights; }
   int32_t layer() const { return layer_; }
 
   // Adds an op that reads `reads` (kNoTensor is skipped). Its output tensor is
@@ -131,11 +139,13 @@ class OpGraphBuilder {
   Phase phase_ = Phase::kForward;
   int32_t layer_ = -1;
   bool recompute_ = false;
+  bool weight_gradient_ = false;
   sim::Column<OpId, Op> ops_;
   std::vector<std::pair<OpId, OpId>> edges_;  // (op, one it needs)
   sim::Column<TensorId, Tensor> tensors_;
   sim::Column<TensorId, OpId> made_by_, written_by_;
   sim::Column<TensorId, OpId> last_reader_;
+  sim::Column<TensorId, OpId> last_weight_gradient_;  // … among those
 };
 
 // ---- Questions about a graph, answered with Boost.Graph (op_graph_order.cc)

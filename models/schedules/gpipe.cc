@@ -3,16 +3,18 @@
 
 namespace models {
 
-std::vector<Pass> PlanGPipe(const PipelinePlace& place) {
+Plan PlanGPipe(const Pipeline& pipeline) {
   std::vector<Pass> passes;
-  for (const bool backward : {false, true}) {
-    for (int64_t mb = 0; mb < place.microbatches; ++mb) {
-      passes.push_back({.backward = backward, .microbatch = mb});
+  for (const PassKind kind : {PassKind::kForward, PassKind::kBackward}) {
+    for (int64_t mb = 0; mb < pipeline.microbatches; ++mb) {
+      passes.push_back({.kind = kind, .microbatch = mb});
     }
   }
-  return passes;
+  return Plan(static_cast<size_t>(pipeline.stages), passes);
 }
 
-int64_t HeldByGPipe(const PipelinePlace& place) { return place.microbatches; }
+int64_t HeldByGPipe(const Pipeline& pipeline, int64_t) {
+  return pipeline.microbatches;
+}
 
 }  // namespace models

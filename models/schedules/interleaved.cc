@@ -11,14 +11,16 @@ namespace models {
 namespace {
 
 // All passes of one direction. REQUIRES: stages divides microbatches.
-std::vector<Pass> Order(const PipelinePlace& place, bool backward) {
+std::vector<Pass> Order(const Pipeline& pipeline, PassKind kind) {
   std::vector<Pass> passes;
-  for (int64_t first = 0; first < place.microbatches; first += place.stages) {
-    const int64_t end = first + place.stages;
-    for (int64_t c = 0; c < place.chunks; ++c) {
+  for (int64_t first = 0; first < pipeline.microbatches;
+       first += pipeline.stages) {
+    const int64_t end = first + pipeline.stages;
+    for (int64_t c = 0; c < pipeline.chunks; ++c) {
+      const bool forward = kind == PassKind::kForward;
       for (int64_t mb = first; mb < end; ++mb) {
-        passes.push_back({.backward = backward,
-                          .chunk = backward ? place.chunks - 1 - c : c,
+        passes.push_back({.kind = kind,
+                          .chunk = forward ? c : pipeline.chunks - 1 - c,
                           .microbatch = mb});
       }
     }
@@ -26,18 +28,16 @@ std::vector<Pass> Order(const PipelinePlace& place, bool backward) {
   return passes;
 }
 
-int64_t WarmUp(const PipelinePlace& place) {
-  return std::min(
-      (place.stages - 1 - place.stage) * 2 + (place.chunks - 1) * place.stages,
-      place.chunks * place.microbatches);
+int64_t WarmUp(const Pipeline& pipeline, int64_t stage) {
+  return std::min((pipeline.stages - 1 - stage) * 2 +
+                      (pipeline.chunks - 1) * pipeline.stages,
+                  pipeline.chunks * pipeline.microbatches);
 }
 
-}  // namespace
-
-std::vector<Pass> PlanInterleaved(const PipelinePlace& place) {
-  const std::vector<Pass> forward = Order(place, false);
-  const std::vector<Pass> backward = Order(place, true);
-  const auto warm_up = static_cast<size_t>(WarmUp(place));
+std::vector<Pass> StagePasses(const Pipeline& pipeline, int64_t stage) {
+  const std::vector<Pass> forward = Order(pipeline, PassKind::kForward);
+  const std::vector<Pass> backward = Order(pipeline, PassKind::kBackward);
+  const auto warm_up = static_cast<size_t>(WarmUp(pipeline, stage));
   std::vector<Pass> passes;
   size_t back = 0;
   for (size_t k = 0; k < forward.size(); ++k) {
@@ -50,8 +50,15 @@ std::vector<Pass> PlanInterleaved(const PipelinePlace& place) {
   return passes;
 }
 
-int64_t HeldByInterleaved(const PipelinePlace& place) {
-  return std::min(WarmUp(place) + 1, place.chunks * place.microbatches);
+}  // namespace
+
+Plan PlanInterleaved(const Pipeline& pipeline) {
+  return ForEachStage(pipeline, StagePasses);
+}
+
+int64_t HeldByInterleaved(const Pipeline& pipeline, int64_t stage) {
+  return std::min(WarmUp(pipeline, stage) + 1,
+                  pipeline.chunks * pipeline.microbatches);
 }
 
 }  // namespace models

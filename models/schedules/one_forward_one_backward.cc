@@ -5,25 +5,33 @@
 #include "models/schedules/schedule.h"
 
 namespace models {
+namespace {
 
-std::vector<Pass> PlanOneForwardOneBackward(const PipelinePlace& place) {
+std::vector<Pass> StagePasses(const Pipeline& pipeline, int64_t stage) {
   const int64_t warm_up =
-      std::min(place.stages - 1 - place.stage, place.microbatches);
+      std::min(pipeline.stages - 1 - stage, pipeline.microbatches);
   std::vector<Pass> passes;
   int64_t back = 0;
-  for (int64_t mb = 0; mb < place.microbatches; ++mb) {
+  for (int64_t mb = 0; mb < pipeline.microbatches; ++mb) {
     passes.push_back({.microbatch = mb});
-    if (mb >= warm_up)
-      passes.push_back({.backward = true, .microbatch = back++});
+    if (mb >= warm_up) {
+      passes.push_back({.kind = PassKind::kBackward, .microbatch = back++});
+    }
   }
-  while (back < place.microbatches) {
-    passes.push_back({.backward = true, .microbatch = back++});
+  while (back < pipeline.microbatches) {
+    passes.push_back({.kind = PassKind::kBackward, .microbatch = back++});
   }
   return passes;
 }
 
-int64_t HeldByOneForwardOneBackward(const PipelinePlace& place) {
-  return std::min(place.stages - place.stage, place.microbatches);
+}  // namespace
+
+Plan PlanOneForwardOneBackward(const Pipeline& pipeline) {
+  return ForEachStage(pipeline, StagePasses);
+}
+
+int64_t HeldByOneForwardOneBackward(const Pipeline& pipeline, int64_t stage) {
+  return std::min(pipeline.stages - stage, pipeline.microbatches);
 }
 
 }  // namespace models

@@ -1,13 +1,17 @@
-// Pipeline schedules: in which order a stage runs the forward and backward
-// passes of its chunks.
+// Pipeline schedules: in which order each stage runs the passes of its chunks.
 //
-//   FindSchedule("1f1b")->plan({.stage = 0, .stages = 4, .microbatches = 8});
+//   FindSchedule("1f1b")->plan({.stages = 4, .microbatches = 8})[0];
 //   // F0 F1 F2 F3 B0 F4 B1 F5 … : 3 warm-up passes, then one forward, one back
+//
+// A backward pass may be whole, or split into the part that makes the gradient
+// of the chunk's input, which the stage before waits for, and the part that
+// makes the gradients of its weights, for which nobody waits (Qi et al. 2023,
+// arXiv:2401.10241).
 //
 // To add one: write schedules/<name>.cc, declare its plan here, and give it a
 // row in schedules/schedule.cc. The tests iterate the table: every microbatch
-// passes each chunk once each way, forward before backward, and no more
-// activations are held than `held` says.
+// passes each chunk once each way, forward before backward before weights, no
+// order deadlocks, and no more activations are held than `held` says.
 #ifndef MODELS_SCHEDULES_SCHEDULE_H_
 #define MODELS_SCHEDULES_SCHEDULE_H_
 
@@ -19,19 +23,36 @@
 
 namespace models {
 
+enum class PassKind : uint8_t {
+  kForward,         // F
+  kBackward,        // BW: input and weight gradients together
+  kInputGradient,   // B
+  kWeightGradient,  // W, after the B of the same chunk and microbatch
+};
+
 struct Pass {
-  bool backward = false;
-  int64_t chunk = 0;  // virtual stage on this rank, 0 first in the data flow
+  PassKind kind = PassKind::kForward;
+  int64_t chunk = 0;  // of this rank, 0 first in the data flow
   int64_t microbatch = 0;
   friend bool operator==(const Pass&, const Pass&) = default;
 };
 
-struct PipelinePlace {
-  int64_t stage = 0;
+// Whether the pass sends the gradient of its input, and makes that of weights.
+inline bool GivesInputGradient(PassKind kind) {
+  return kind == PassKind::kBackward || kind == PassKind::kInputGradient;
+}
+inline bool GivesWeightGradient(PassKind kind) {
+  return kind == PassKind::kBackward || kind == PassKind::kWeightGradient;
+}
+
+struct Pipeline {
   int64_t stages = 1;
   int64_t chunks = 1;  // virtual stages
   int64_t microbatches = 1;
 };
+
+// The passes of each stage, in order.
+using Plan = std::vector<std::vector<Pass>>;
 
 struct PipelineSchedule {
   absl::string_view name;     // as scenario files spell it
@@ -39,21 +60,31 @@ struct PipelineSchedule {
   // Takes chunks > 1, and microbatches in whole groups of `stages`; else
   // exactly one chunk and any number of microbatches.
   bool interleaved;
-  std::vector<Pass> (*plan)(const PipelinePlace& place);
+  Plan (*plan)(const Pipeline& pipeline);
   // Most microbatch-chunks whose activations a stage holds at once.
-  int64_t (*held)(const PipelinePlace& place);
+  int64_t (*held)(const Pipeline& pipeline, int64_t stage);
 };
 
 std::span<const PipelineSchedule> PipelineSchedules();
 // nullptr if there is none of that name.
 const PipelineSchedule* FindSchedule(absl::string_view name);
 
-std::vector<Pass> PlanGPipe(const PipelinePlace& place);
-int64_t HeldByGPipe(const PipelinePlace& place);
-std::vector<Pass> PlanOneForwardOneBackward(const PipelinePlace& place);
-int64_t HeldByOneForwardOneBackward(const PipelinePlace& place);
-std::vector<Pass> PlanInterleaved(const PipelinePlace& place);
-int64_t HeldByInterleaved(const PipelinePlace& place);
+// Passes of one stage after another, each by `of_stage(pipeline, stage)`.
+template <class OfStage>
+Plan ForEachStage(const Pipeline& pipeline, OfStage of_stage) {
+  Plan plan;
+  for (int64_t stage = 0; stage < pipeline.stages; ++stage) {
+    plan.push_back(of_stage(pipeline, stage));
+  }
+  return plan;
+}
+
+Plan PlanGPipe(const Pipeline& pipeline);
+int64_t HeldByGPipe(const Pipeline& pipeline, int64_t stage);
+Plan PlanOneForwardOneBackward(const Pipeline& pipeline);
+int64_t HeldByOneForwardOneBackward(const Pipeline& pipeline, int64_t stage);
+Plan PlanInterleaved(const Pipeline& pipeline);
+int64_t HeldByInterleaved(const Pipeline& pipeline, int64_t stage);
 
 }  // namespace models
 
