@@ -4,6 +4,8 @@
 #include <cassert>
 #include <cmath>
 
+#include "models/latent_attention.h"
+
 namespace hardware {
 namespace {
 
@@ -119,7 +121,8 @@ bool Runs(const Calibration& calibration, const models::Attention& a) {
 }
 
 KernelCost CostOf(const GpuSpec& gpu, const Calibration& calibration,
-                  const models::Attention& a) {
+                  const models::Attention& attention) {
+  const models::Attention a = models::AsMultiplied(attention);
   assert(Runs(calibration, a));
   const AttentionLaw& law = LawOf(calibration, a);
   Tiles tiles = TilesOf(a, law);

@@ -22,6 +22,9 @@
 //   write   = write_us + bytes / (write efficiency * bandwidth)
 //   time    = launch + write + combine + (compute^4 + memory^4)^(1/4)
 //
+// Families that take one head dimension only (models::PadsValues) multiply values
+// as wide as keys; the rates above are of the mean of both dimensions.
+//
 // Small head dimensions are slower because the exponentials of the softmax,
 // which run beside the tensor cores, cost the same at any d. `write` is another
 // kernel's, of engines only: it reads new keys and values, writes them to the

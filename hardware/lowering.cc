@@ -51,6 +51,14 @@ ScriptWriter::Rows NameRows(const std::vector<Axis>& axes,
   return rows;
 }
 
+// Of the FLOPs of a fused backward kernel, those a materialised one runs too:
+// dP, dV, dQ and dK, without the scores.
+double MaterialisedShare(const models::Attention& a, double flops) {
+  const auto qk = static_cast<double>(a.head_dim);
+  const auto v = static_cast<double>(a.value_head_dim);
+  return flops * (2 * qk + 2 * v) / (3 * qk + 2 * v);
+}
+
 // Matrix FLOPs of a microbatch on one rank of a stage.
 void CountFlops(const models::StageGraph& stage, double* model,
                 double* hardware) {
@@ -63,7 +71,8 @@ void CountFlops(const models::StageGraph& stage, double* model,
       // count the four products that a materialised one would run.
       const auto* attention = std::get_if<models::Attention>(op.kernel());
       const bool again = attention != nullptr && attention->backward;
-      if (!op.recompute) *model += again ? flops * 4 / 5 : flops;
+      const double share = again ? MaterialisedShare(*attention, flops) : flops;
+      if (!op.recompute) *model += share;
     }
   }
 }

@@ -7,8 +7,9 @@
 // Forward says what it keeps; what Backward does not read is freed as soon as
 // its last reader ran. Recomputation emits forward operators again in the
 // backward pass and reads those instead, so memory follows by itself.
-// Attention is in attention_layer.cc, the MLP in mlp_layer.cc, the two ends of
-// the model in vocabulary_layer.cc.
+// Attention is in attention_layer.cc and attention_core.cc, latent attention in
+// latent_attention_layer.cc, the MLP in mlp_layer.cc, the two ends of the model
+// in vocabulary_layer.cc.
 #ifndef MODELS_LAYER_EMITTER_H_
 #define MODELS_LAYER_EMITTER_H_
 
@@ -29,13 +30,20 @@ struct Linear {
   bool bias = false;
   bool quantise_input = false;  // FP8: its input comes in 16 bits
   bool low_precision = true;    // runs in FP8 when training does
+  bool replicated = false;      // over tensor-parallel ranks: of own tokens
 };
 
 // What the backward pass of a layer reads.
 struct LayerTensors {
   TensorId input = kNoTensor;
   TensorId attention_norm = kNoTensor;
-  TensorId qkv = kNoTensor;
+  TensorId qkv = kNoTensor;  // latent attention: queries alone
+  // Latent attention: compressed queries, keys and values, before and after
+  // their norms; the key's rotary part; keys and values of all heads.
+  TensorId query_down = kNoTensor, query_norm = kNoTensor;
+  TensorId kv_down = kNoTensor, kv_norm = kNoTensor;
+  TensorId rotary_key = kNoTensor, keys = kNoTensor, values = kNoTensor;
+  TensorId padded_context = kNoTensor;  // of kernels that need wide values
   TensorId head_norm_input = kNoTensor;  // queries and keys before their norms
   TensorId probabilities = kNoTensor;  // materialised attention: softmax output
   TensorId score_mask = kNoTensor;     // … its dropout mask
@@ -56,7 +64,7 @@ struct LayerTensors {
 
 class LayerEmitter {
  public:
-  // REQUIRES: the model is dense (no experts, no latent attention).
+  // REQUIRES: the model is dense (no experts).
   LayerEmitter(const ModelSpec& model, const TrainingSpec& training,
                OpGraphBuilder* builder);
 
@@ -111,7 +119,14 @@ class LayerEmitter {
   void KeepGradient(int64_t parameters);
   OpId WeightGradient(const Linear& linear, TensorId input, TensorId gradient);
   TensorId Quantise(absl::string_view name, int64_t elements, TensorId tensor);
+  // Every tensor-parallel rank multiplies its own tokens by the whole matrix.
+  TensorId Replicated(const Linear& linear, TensorId input, TensorId weights);
+  TensorId ReplicatedBackward(const Linear& linear, TensorId input,
+                              TensorId gradient, TensorId weights);
   Gemm Shape(const Linear& linear, int64_t columns, int64_t depth) const;
+  int64_t RowsOf(const Linear& linear) const {
+    return linear.replicated ? shape_.shard : shape_.tokens;
+  }
   int64_t Pieces() const;
 
   void SumLoss(TensorId probabilities);
@@ -123,10 +138,12 @@ class LayerEmitter {
   HeadTensors StackHeadForward(TensorId input, TensorId weights);
   TensorId StackHeadBackward(const HeadTensors& kept, TensorId weights);
 
-  // Attention (attention_layer.cc).
+  // Attention (attention_layer.cc; its core in attention_core.cc).
   void AttentionForward(LayerTensors* t, TensorId weights);
   TensorId AttentionBackward(const LayerTensors& t, TensorId gradient,
                              TensorId weights);
+  void Core(LayerTensors* t);
+  TensorId CoreBackward(const LayerTensors& t, TensorId gradient);
   void FusedCore(LayerTensors* t);
   TensorId FusedCoreBackward(const LayerTensors& t, TensorId gradient);
   void MaterialisedCore(LayerTensors* t);
@@ -138,6 +155,28 @@ class LayerEmitter {
   Attention FurtherStep(Attention first) const;
   Linear Qkv() const;
   Linear AttentionOut() const;
+
+  // Latent attention (latent_attention_layer.cc).
+  void LatentForward(LayerTensors* t, TensorId weights);
+  void LatentNorms(LayerTensors* t, Holder holder);
+  void LatentUp(LayerTensors* t, TensorId weights);
+  TensorId LatentBackward(const LayerTensors& t, TensorId gradient,
+                          TensorId weights);
+  TensorId LatentKvBackward(const LayerTensors& t, TensorId qkv,
+                            TensorId weights);
+  TensorId LatentNorm(absl::string_view name, PointwiseOp op, int64_t width,
+                      std::initializer_list<TensorId> reads, Holder holder);
+  TensorId RotateQueries(absl::string_view name, TensorId queries);
+  Linear QueryDown() const;
+  Linear KvDown() const;
+  Linear QueryUp() const;
+  Linear KvUp() const;
+  // Values padded to the width of keys, the output cut again.
+  bool PadsLatentValues() const;
+  TensorId PadValues(TensorId values);
+  TensorId CutContext(TensorId context);
+  TensorId PadGradient(TensorId gradient);
+  TensorId CutValueGradient(TensorId qkv);
 
   // MLP (mlp_layer.cc).
   void MlpForward(LayerTensors* t, TensorId weights, TensorId residual);

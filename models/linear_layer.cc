@@ -13,7 +13,7 @@ namespace models {
 
 Gemm LayerEmitter::Shape(const Linear& linear, int64_t columns,
                          int64_t depth) const {
-  return {.m = shape_.tokens,
+  return {.m = RowsOf(linear),
           .n = columns,
           .k = depth,
           .dtype = linear.low_precision ? shape_.matmul : shape_.activation,
@@ -141,6 +141,23 @@ TensorId LayerEmitter::Column(const Linear& linear, TensorId input,
                             kept, &gathered);
 }
 
+TensorId LayerEmitter::Replicated(const Linear& linear, TensorId input,
+                                  TensorId weights) {
+  return Multiply(Shape(linear, linear.out, linear.in), linear.name,
+                  {input, weights}, Holder::kActivations);
+}
+
+TensorId LayerEmitter::ReplicatedBackward(const Linear& linear, TensorId input,
+                                          TensorId gradient, TensorId weights) {
+  gradient =
+      Quantise("quantise gradient", RowsOf(linear) * linear.out, gradient);
+  const TensorId output =
+      Multiply(Shape(linear, linear.in, linear.out), linear.data_gradient,
+               {gradient, weights}, Holder::kWorkspace);
+  WeightGradient(linear, input, gradient);
+  return output;
+}
+
 TensorId LayerEmitter::Row(const Linear& linear, TensorId input,
                            TensorId weights, Holder kept) {
   if (linear.quantise_input) {
@@ -207,7 +224,7 @@ OpId LayerEmitter::WeightGradient(const Linear& linear, TensorId input,
   const Gemm gemm{
       .m = linear.in,
       .n = linear.out,
-      .k = shape_.tokens,
+      .k = RowsOf(linear),
       .dtype = linear.low_precision ? shape_.matmul : shape_.activation,
       .output = apart ? shape_.activation : kept,
       .accumulate = sums && !apart};
@@ -231,7 +248,7 @@ OpId LayerEmitter::WeightGradient(const Linear& linear, TensorId input,
   KeepGradient(parameters);
   if (linear.bias) {
     Pointwise("bias gradient", PointwiseOp::kBiasGradient, true,
-              shape_.tokens * linear.out, {gradient}, sim::Bytes(0),
+              RowsOf(linear) * linear.out, {gradient}, sim::Bytes(0),
               Holder::kWorkspace);
     KeepGradient(linear.out);
   }

@@ -227,15 +227,14 @@ LayerTensors LayerEmitter::Recomputed(const LayerTensors& kept,
       t = Forward(kept.input, weights);
       break;
     case Recompute::kSelective:
-      if (training_.kernels.fused_attention) {
-        FusedCore(&t);
-      } else {
-        MaterialisedCore(&t);
-      }
+      Core(&t);
       t.context = kept.context;  // the projection after it kept its input
       break;
     case Recompute::kOperators:
       RecomputeOperators(&t, weights);
+      break;
+    case Recompute::kLatentUp:
+      LatentUp(&t, weights);
       break;
   }
   b_.SetRecompute(false);
@@ -250,6 +249,7 @@ LayerTensors LayerEmitter::Recomputed(const LayerTensors& kept,
 void LayerEmitter::RecomputeOperators(LayerTensors* t, TensorId weights) {
   t->attention_norm =
       NormForward("attention norm", t->input, Holder::kWorkspace);
+  if (model_.latent) LatentNorms(t, Holder::kWorkspace);
   t->attention_branch = Row(AttentionOut(), t->context, weights);
   TensorId branch = t->attention_branch;
   if (post_norms()) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "models/latent_attention.h"
+
 namespace models {
 namespace {
 
@@ -31,13 +33,14 @@ int64_t NormParameters(const ModelSpec& m) {
 
 int64_t LayerParameters(const ModelSpec& m, const RankShape& s) {
   const int64_t qkv = s.q_width + 2 * s.kv_width;
-  int64_t count = m.hidden * qkv + s.q_width * m.hidden;
+  int64_t count = m.latent ? LatentAttentionParameters(m, s.q_heads)
+                           : m.hidden * qkv + s.q_width * m.hidden;
   count += (m.gated_mlp ? 3 : 2) * m.hidden * s.ffn;
   count += m.norms_per_layer * NormParameters(m);
-  if (m.qkv_bias) count += qkv;
-  if (m.attention_out_bias) count += m.hidden;
+  if (m.qkv_bias && !m.latent) count += qkv;
+  if (m.attention_out_bias && !m.latent) count += m.hidden;
   if (m.mlp_bias) count += (m.gated_mlp ? 2 : 1) * s.ffn + m.hidden;
-  if (m.qk_norm) count += 2 * m.head_dim;
+  if (m.qk_norm && !m.latent) count += 2 * m.head_dim;
   return count;
 }
 
@@ -54,6 +57,7 @@ RankShape::RankShape(const ModelSpec& model, const TrainingSpec& training)
   shard = split.sequence ? tokens / tp : tokens;
   if (model.linear_stack) {
     q_heads = kv_heads = q_width = kv_width = ffn = vocab = 0;
+    value_head_dim = value_width = context_width = 0;
     layer_parameters = model.hidden * model.hidden;
     embedding_parameters = tied_head_parameters = 0;
     head_parameters = model.hidden * model.linear_outputs;
@@ -63,6 +67,9 @@ RankShape::RankShape(const ModelSpec& model, const TrainingSpec& training)
   kv_heads = std::max<int64_t>(1, model.kv_heads / tp);
   q_width = q_heads * model.head_dim;
   kv_width = kv_heads * model.head_dim;
+  value_head_dim = model.latent ? model.latent->v_head_dim : model.head_dim;
+  value_width = kv_heads * value_head_dim;
+  context_width = q_heads * value_head_dim;
   ffn = model.ffn_hidden / tp;
   vocab = RoundUp(model.vocab, tp > 1 || training.pad_vocab_to > 1
                                    ? training.pad_vocab_to * tp

@@ -34,7 +34,10 @@ struct RankShape {
   int64_t shard;     // tokens / tp under sequence parallelism, else tokens
   int64_t q_heads, kv_heads;  // on this rank; at least one KV head
   int64_t q_width;            // q_heads · head_dim
-  int64_t kv_width;           // kv_heads · head_dim
+  int64_t kv_width;           // kv_heads · head_dim: of the keys
+  int64_t value_head_dim;     // head_dim, but for latent attention
+  int64_t value_width;        // kv_heads · value_head_dim
+  int64_t context_width;      // q_heads · value_head_dim: attention's output
   int64_t ffn;                // columns of one MLP matrix
   int64_t vocab;              // rows of the embedding, padded
   DType activation;           // 16-bit, or FP32

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "models/data_parallel.h"
+#include "models/latent_attention.h"
 #include "models/training_graph.h"
 
 namespace models {
@@ -92,7 +93,8 @@ class StepEmitter {
     if (!split.sequence) return;
     int64_t layers = 0;
     for (const Chunk& chunk : chunks_) layers += chunk.layers;
-    const int64_t norms = layers * model_.norms_per_layer * model_.hidden;
+    const int64_t norms = layers * (model_.norms_per_layer * model_.hidden +
+                                    ReplicatedLatentParameters(model_));
     AllReduce("reduce norm gradients", Axis::kTensor,
               BytesOf(gradient(), norms), kNoTensor);
   }

@@ -44,7 +44,7 @@ absl::string_view NameOf(Optimizer optimizer) {
 
 absl::string_view NameOf(Recompute recompute) {
   constexpr absl::string_view kNames[] = {"NONE", "SELECTIVE", "OPERATORS",
-                                          "FULL"};
+                                          "FULL", "MLA_UP_PROJECTION"};
   return kNames[static_cast<size_t>(recompute)];
 }
 

@@ -41,6 +41,9 @@ enum class Recompute : uint8_t {
   // of a layer are kept, all else is recomputed.
   kOperators,
   kFull,  // every layer from its input
+  // Latent attention's up-projections and what follows them up to the attention
+  // kernel (Megatron's --recompute-modules mla_up_proj).
+  kLatentUp,
 };
 
 // How ranks divide the work. Ranks are numbered tp fastest, then cp, dp, pp.

@@ -34,7 +34,7 @@ models::MachineRates RatesOf(const hardware::GpuSpec& gpu,
 }
 
 bool CanRun(const ScenarioFile& s, const models::ModelSpec& model) {
-  return !model.experts && !model.latent && s.scenario.has_cluster() &&
+  return !model.experts && s.scenario.has_cluster() &&
          s.scenario.has_training();
 }
 

@@ -38,12 +38,6 @@ absl::Status CheckRuns(const models::ModelSpec& model,
         " is a mixture of experts, whose execution is not modelled; "
         "`orrery account` counts its parameters, FLOPs and bytes"));
   }
-  if (model.latent) {
-    return field.Error(absl::StrCat(
-        model.name,
-        " has latent attention, whose execution is not modelled; "
-        "`orrery account` counts its parameters, FLOPs and bytes"));
-  }
   return absl::OkStatus();
 }
 

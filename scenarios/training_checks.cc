@@ -285,6 +285,11 @@ class Checks {
   }
 
   absl::Status Recomputed() const {
+    if (t_.recompute == models::Recompute::kLatentUp && !model_.latent) {
+      return Error("recompute",
+                   "MLA_UP_PROJECTION needs a model with latent attention; NONE, "
+                   "SELECTIVE, OPERATORS and FULL work");
+    }
     if (t_.recompute_layers == 0) return absl::OkStatus();
     if (t_.recompute != models::Recompute::kFull) {
       return Error("recompute_layers",

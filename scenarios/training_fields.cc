@@ -54,6 +54,8 @@ models::Recompute RecomputeOf(const proto::Training& t) {
       return models::Recompute::kOperators;
     case proto::Training::FULL:
       return models::Recompute::kFull;
+    case proto::Training::MLA_UP_PROJECTION:
+      return models::Recompute::kLatentUp;
   }
   return models::Recompute::kNone;
 }

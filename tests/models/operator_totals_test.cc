@@ -35,8 +35,9 @@ std::vector<ModelSpec> DenseZoo() {
   std::vector<ModelSpec> dense;
   for (const std::string& name : ZooModels()) {
     ModelSpec model = *LoadModel(name);
+    if (model.latent) model.experts.reset();
     const bool projected = model.embedding_dim > 0;
-    if (!model.experts && !model.latent && !projected) {
+    if (!model.experts && !projected) {
       dense.push_back(std::move(model));
     }
   }

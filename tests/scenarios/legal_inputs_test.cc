@@ -66,8 +66,16 @@ void DrawModel(Draw& d) {
   set("hidden", d.Of({48, 64, 192}));
   const int64_t heads = d.Of({1, 4, 6, 12, 12});
   set("heads", heads);
-  set("head_dim", d.Of({8, 20, 64}));
-  set("kv_heads", d.Of({int64_t{1}, heads, (heads + 1) / 2}));
+  if (d.Once(6)) {
+    set("latent.q_lora_rank", d.Of({0, 24}));
+    set("latent.kv_lora_rank", 16);
+    set("latent.qk_nope_head_dim", d.Of({8, 20}));
+    set("latent.qk_rope_head_dim", 8);
+    set("latent.v_head_dim", d.Of({8, 16}));
+  } else {
+    set("head_dim", d.Of({8, 20, 64}));
+    set("kv_heads", d.Of({int64_t{1}, heads, (heads + 1) / 2}));
+  }
   set("ffn_hidden", d.Of({96, 384, 1200}));
   set("vocab", d.Of({7, 1000, 50257}));
   set("norm", d.Of({"LAYER_NORM", "RMS_NORM"}));
@@ -127,7 +135,8 @@ void DrawTraining(Draw& d) {
   set("precision", d.Of({"FP32", "TF32", "FP16", "BF16", "FP8"}));
   set("optimizer", d.Of({"SGD", "MOMENTUM", "ADAGRAD", "RMSPROP", "ADAM",
                          "ADAMW", "LAMB", "ADAM_8BIT"}));
-  const char* recompute = d.Of({"NONE", "SELECTIVE", "OPERATORS", "FULL"});
+  const char* recompute = d.Of(
+      {"NONE", "SELECTIVE", "OPERATORS", "FULL", "FULL", "MLA_UP_PROJECTION"});
   set("recompute", recompute);
   if (recompute == std::string("FULL")) set("recompute_layers", d.Of({0, 1}));
   set("pad_vocab_to", d.Of({1, 128}));

@@ -40,5 +40,11 @@ TEST(TrainingChecks, RingsOfKeysNeedFusedAttentionOverTheWholeSequence) {
             "kernels; set kernels.attention to one of those, or context: 1");
 }
 
+TEST(TrainingChecks, OnlyLatentAttentionHasUpProjectionsToRecompute) {
+  EXPECT_EQ(Problem({"training.recompute=MLA_UP_PROJECTION"}),
+            "training.recompute: MLA_UP_PROJECTION needs a model with latent "
+            "attention; NONE, SELECTIVE, OPERATORS and FULL work");
+}
+
 }  // namespace
 }  // namespace scenarios
