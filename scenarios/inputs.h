@@ -26,10 +26,12 @@ struct Horizon {
   double power_usage_effectiveness = 1;  // >= 1
 };
 
-// What was measured for this scenario; one of the two figures is there.
+// What was measured for this scenario: at least one figure is there, and at
+// most one of the two speeds.
 struct Measured {
   std::optional<double> step_seconds;
   std::optional<double> tokens_per_second_per_gpu;
+  std::optional<double> peak_allocated_gib = {}, peak_reserved_gib = {};
   std::string source;
 };
 

@@ -14,6 +14,7 @@
 #include "models/schedules/schedule.h"
 #include "scenarios/profiles.h"
 #include "scenarios/scenario_file.h"
+#include "scenarios/suite.h"
 #include "sim/spelling.h"
 
 namespace scenarios {
@@ -117,18 +118,32 @@ absl::StatusOr<std::string> ListScenarios() {
   return text;
 }
 
+absl::StatusOr<std::string> ListSuites() {
+  std::string text;
+  for (const std::string& name : PublishedSuites()) {
+    const auto file = SuiteFileOf(name);
+    if (!file) continue;
+    const absl::StatusOr<Suite> suite = LoadSuite(*file);
+    if (!suite.ok()) return suite.status();
+    text += Line(name, absl::StrFormat("%3d runs: %s", suite->runs(),
+                                       suite->fields.describes()));
+  }
+  return text;
+}
+
 struct Kind {
   absl::string_view name;
   absl::StatusOr<std::string> (*list)();
 };
 
-constexpr std::array<Kind, 7> kKinds = {{{"gpus", ListGpus},
+constexpr std::array<Kind, 8> kKinds = {{{"gpus", ListGpus},
                                          {"clusters", ListClusters},
                                          {"models", ListModels},
                                          {"profiles", ListProfiles},
                                          {"schedules", ListSchedules},
                                          {"collectives", ListCollectives},
-                                         {"scenarios", ListScenarios}}};
+                                         {"scenarios", ListScenarios},
+                                         {"suites", ListSuites}}};
 
 }  // namespace
 

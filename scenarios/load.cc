@@ -61,7 +61,9 @@ absl::Status CheckHorizon(const proto::Horizon& horizon,
 
 absl::StatusOr<Measured> MeasuredOf(const proto::Measured& m,
                                     const sim::TextField& field) {
-  if (m.has_step_seconds() == m.has_tokens_per_second_per_gpu()) {
+  const bool memory = m.has_peak_allocated_gib() || m.has_peak_reserved_gib();
+  const int speeds = m.has_step_seconds() + m.has_tokens_per_second_per_gpu();
+  if (speeds > 1 || (speeds == 0 && !memory)) {
     return field.Error(
         "needs one figure: step_seconds or tokens_per_second_per_gpu");
   }
@@ -73,6 +75,12 @@ absl::StatusOr<Measured> MeasuredOf(const proto::Measured& m,
   if (m.has_step_seconds()) measured.step_seconds = m.step_seconds();
   if (m.has_tokens_per_second_per_gpu()) {
     measured.tokens_per_second_per_gpu = m.tokens_per_second_per_gpu();
+  }
+  if (m.has_peak_allocated_gib()) {
+    measured.peak_allocated_gib = m.peak_allocated_gib();
+  }
+  if (m.has_peak_reserved_gib()) {
+    measured.peak_reserved_gib = m.peak_reserved_gib();
   }
   return measured;
 }

@@ -30,6 +30,12 @@ struct Prediction {
   // are not scored are predicted but left out of every figure.
   std::string source = {};
   bool scored = true;
+  // Rows of one series differ only in how the work is split, so that a choice
+  // among them can be judged (ranking.h); empty: of no series.
+  std::string series = {};
+  // A second figure of its run, such as its peak of memory: has a group of its
+  // own and no part in the headline.
+  bool secondary = false;
   std::string metric;    // the measured column, with its unit: "time_us"
   double measured = 0;   // > 0
   double predicted = 0;  // > 0 when ok, in the unit of `metric`

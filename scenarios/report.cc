@@ -209,6 +209,7 @@ void SummarizeHorizon(const Inputs& inputs, Report* report) {
 }
 
 void SummarizeMeasured(const Measured& measured, Report* report) {
+  if (!measured.step_seconds && !measured.tokens_per_second_per_gpu) return;
   MeasuredRun* run = report->mutable_measured();
   // Tokens of a step per GPU over the rate.
   run->set_step_seconds(measured.step_seconds

@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "scenarios/field_checks.h"
+#include "scenarios/suite.h"
 #include "scenarios/text_files.h"
 #include "sim/data_path.h"
 #include "sim/spelling.h"
@@ -17,30 +18,24 @@ namespace {
 
 constexpr char kSuffix[] = ".textproto";
 
-absl::StatusOr<ScenarioFile> WithProfile(proto::Scenario scenario,
-                                         sim::TextFile file) {
-  const absl::Status ranges = CheckRanges(
-      scenario, "", [&](absl::string_view path, absl::string_view problem) {
-        return file.Error(path, problem);
-      });
-  if (!ranges.ok()) return ranges;
-  const std::string& name = scenario.training().profile();
-  absl::StatusOr<Profile> profile = LoadProfile(name);
-  if (!profile.ok()) {
-    // An unknown name is the scenario's fault; a bad profile has its own place.
-    if (!absl::StartsWith(profile.status().message(), "there is no profile")) {
-      return profile.status();
-    }
-    return file.Error("training.profile", profile.status().message());
-  }
-  proto::Training training = profile->fields.training();
-  if (scenario.training().parallel().chunk_layers_size() > 0) {
-    training.mutable_parallel()->clear_chunk_layers();
-  }
-  training.MergeFrom(scenario.training());
-  training.set_profile(name);
-  return ScenarioFile{std::move(scenario), std::move(file), *std::move(profile),
-                      std::move(training)};
+absl::StatusOr<ScenarioFile> ReadRun(const std::string& path,
+                                     const std::string& name,
+                                     std::span<const std::string> sets) {
+  const absl::StatusOr<Suite> suite = LoadSuite(path);
+  if (!suite.ok()) return suite.status();
+  const absl::StatusOr<size_t> run = FindRun(*suite, name);
+  if (!run.ok()) return run.status();
+  return RunOf(*suite, *run, sets);
+}
+
+// One scenario was asked for where there are many.
+absl::Status IsSuite(const std::string& path, const std::string& asked) {
+  const absl::StatusOr<Suite> suite = LoadSuite(path);
+  if (!suite.ok()) return suite.status();
+  return absl::InvalidArgumentError(absl::StrCat(
+      path, ": is a suite of ", suite->runs(), " runs; name one, as in ", asked,
+      ":", suite->fields.run(0).name(), ", or let `orrery validate ", asked,
+      "` predict them all"));
 }
 
 // The file meant by a path or a library name.
@@ -65,15 +60,45 @@ std::vector<std::string> LibraryNames() {
   return TextFilesIn("scenarios/library");
 }
 
+absl::StatusOr<ScenarioFile> ScenarioOf(proto::Scenario scenario,
+                                        sim::TextFile file) {
+  const absl::Status ranges = CheckRanges(
+      scenario, "", [&](absl::string_view path, absl::string_view problem) {
+        return file.Error(path, problem);
+      });
+  if (!ranges.ok()) return ranges;
+  const std::string& name = scenario.training().profile();
+  absl::StatusOr<Profile> profile = LoadProfile(name);
+  if (!profile.ok()) {
+    // An unknown name is the scenario's fault; a bad profile has its own place.
+    if (!absl::StartsWith(profile.status().message(), "there is no profile")) {
+      return profile.status();
+    }
+    return file.Error("training.profile", profile.status().message());
+  }
+  proto::Training training = profile->fields.training();
+  if (scenario.training().parallel().chunk_layers_size() > 0) {
+    training.mutable_parallel()->clear_chunk_layers();
+  }
+  training.MergeFrom(scenario.training());
+  training.set_profile(name);
+  return ScenarioFile{std::move(scenario), std::move(file), *std::move(profile),
+                      std::move(training)};
+}
+
 absl::StatusOr<ScenarioFile> ReadScenario(const std::string& path,
                                           std::span<const std::string> sets) {
+  if (const auto run = RunInSuite(path)) {
+    return ReadRun(run->first, run->second, sets);
+  }
+  if (const auto suite = SuiteFileOf(path)) return IsSuite(*suite, path);
   const absl::StatusOr<std::string> found = FileOf(path);
   if (!found.ok()) return found.status();
   proto::Scenario scenario;
   absl::StatusOr<sim::TextFile> file =
       sim::TextFile::Load(*found, &scenario, sets);
   if (!file.ok()) return file.status();
-  return WithProfile(std::move(scenario), *std::move(file));
+  return ScenarioOf(std::move(scenario), *std::move(file));
 }
 
 absl::StatusOr<ScenarioFile> ParseScenario(const std::string& name,
@@ -83,7 +108,7 @@ absl::StatusOr<ScenarioFile> ParseScenario(const std::string& name,
   absl::StatusOr<sim::TextFile> file =
       sim::TextFile::Parse(name, text, &scenario, sets);
   if (!file.ok()) return file.status();
-  return WithProfile(std::move(scenario), *std::move(file));
+  return ScenarioOf(std::move(scenario), *std::move(file));
 }
 
 std::string OriginOf(const ScenarioFile& scenario, absl::string_view path) {

@@ -28,7 +28,8 @@ struct ScenarioFile {
   proto::Training training;  // the profile's, replaced by the scenario's
 };
 
-// `path` is a file, or the name of one in scenarios/library without .textproto.
+// `path` is a file, or the name of one in scenarios/library without .textproto,
+// or SUITE:RUN, a run of a suite by its name.
 // Fails on what TextFile refuses, on an unknown profile and on a number out of
 // its field's range.
 absl::StatusOr<ScenarioFile> ReadScenario(
@@ -37,6 +38,10 @@ absl::StatusOr<ScenarioFile> ReadScenario(
 absl::StatusOr<ScenarioFile> ParseScenario(
     const std::string& name, const std::string& text,
     std::span<const std::string> sets = {});
+
+// The same for what `file` gave, which has been read already.
+absl::StatusOr<ScenarioFile> ScenarioOf(proto::Scenario scenario,
+                                        sim::TextFile file);
 
 // Names in scenarios/library, sorted.
 std::vector<std::string> LibraryNames();

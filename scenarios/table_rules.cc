@@ -98,6 +98,27 @@ std::optional<std::string> Fill(absl::string_view text, const Cells& cells,
   return absl::StrCat(filled, text);
 }
 
+// "hidden 3072, layers 30": the cells of `columns` that are not blank.
+template <class Columns>
+std::string Joined(const Columns& columns, const Cells& cells) {
+  std::vector<std::string> parts;
+  for (const std::string& column : columns) {
+    const std::string cell = cells(column);
+    if (!cell.empty()) parts.push_back(absl::StrCat(column, " ", cell));
+  }
+  return absl::StrJoin(parts, ", ");
+}
+
+void NameFamilies(const proto::Table& table, const Cells& cells, RunRow* run) {
+  run->series = Joined(table.series().same(), cells);
+  const bool largest =
+      table.frontier_size() > 0 &&
+      std::all_of(table.frontier().begin(), table.frontier().end(),
+                  [&](const auto& c) { return Holds(c, cells); });
+  if (!largest) return;
+  run->frontier = Joined(table.frontier_same(), cells);
+}
+
 }  // namespace
 
 absl::StatusOr<TableRules> RulesFor(const sim::CsvFile& csv) {
@@ -141,6 +162,7 @@ RunRow RowOf(const TableRules& rules, const sim::CsvFile& csv, size_t row) {
   run.scored =
       std::none_of(table.not_scored().begin(), table.not_scored().end(),
                    [&](const auto& c) { return Holds(c, cells); });
+  NameFamilies(table, cells, &run);
   for (const proto::Rule& rule : table.rule()) {
     if (!run.skip.empty()) break;
     if (!AllHold(rule, cells)) continue;

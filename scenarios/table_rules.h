@@ -37,6 +37,8 @@ struct RunRow {
   std::string source;  // empty if the table has none
   double measured_seconds = 0;  // above 0; 0 if `skip` says there is none
   bool scored = false;    // counts in the headline
+  std::string series = {};    // Table.series; empty: the table has none
+  std::string frontier = {};  // Table.frontier; empty: not of one
   std::string skip = {};  // why it cannot be modelled; empty if it can
   std::vector<std::string> sets = {};
 };

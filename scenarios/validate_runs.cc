@@ -1,11 +1,10 @@
 #include "scenarios/validate_runs.h"
 
-#include <atomic>
-#include <thread>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "scenarios/in_threads.h"
 #include "scenarios/load.h"
 #include "scenarios/scenario_file.h"
 
@@ -13,10 +12,7 @@ namespace scenarios {
 namespace {
 
 absl::StatusOr<double> PredictRow(const RunRow& run, StepSeconds seconds) {
-  const absl::StatusOr<ScenarioFile> scenario =
-      ParseScenario(run.id, "# A row of a table.\nname: \"\"\n", run.sets);
-  if (!scenario.ok()) return scenario.status();
-  const absl::StatusOr<Inputs> inputs = InputsOf(*scenario);
+  const absl::StatusOr<Inputs> inputs = InputsOfRow(run);
   if (!inputs.ok()) return inputs.status();
   return seconds(*inputs);
 }
@@ -27,11 +23,10 @@ Prediction PredictionOf(const RunRow& run, size_t row, StepSeconds seconds) {
                .group = run.source,
                .source = run.source,
                .scored = run.scored,
+               .series = run.series,
                .metric = "step_seconds",
                .measured = run.measured_seconds};
-  const absl::StatusOr<double> predicted =
-      run.skip.empty() ? PredictRow(run, seconds)
-                       : absl::FailedPreconditionError(run.skip);
+  const absl::StatusOr<double> predicted = PredictRow(run, seconds);
   if (predicted.ok()) {
     p.predicted = *predicted;
   } else {
@@ -43,21 +38,24 @@ Prediction PredictionOf(const RunRow& run, size_t row, StepSeconds seconds) {
 
 }  // namespace
 
+absl::StatusOr<Inputs> InputsOfRow(const RunRow& run,
+                                   std::span<const std::string> sets) {
+  if (!run.skip.empty()) return absl::FailedPreconditionError(run.skip);
+  std::vector<std::string> all = run.sets;
+  all.insert(all.end(), sets.begin(), sets.end());
+  const absl::StatusOr<ScenarioFile> scenario =
+      ParseScenario(run.id, "# A row of a table.\nname: \"\"\n", all);
+  if (!scenario.ok()) return scenario.status();
+  return InputsOf(*scenario);
+}
+
 std::vector<Prediction> PredictRuns(const sim::CsvFile& csv,
                                     const TableRules& rules, int threads,
                                     StepSeconds step_seconds) {
   std::vector<Prediction> predictions(csv.rows());
-  std::atomic<size_t> next = 0;
-  const auto work = [&] {
-    for (size_t row = next++; row < csv.rows(); row = next++) {
-      const RunRow run = RowOf(rules, csv, row);
-      predictions[row] = PredictionOf(run, row, step_seconds);
-    }
-  };
-  std::vector<std::jthread> workers;
-  for (int i = 1; i < threads; ++i) workers.emplace_back(work);
-  work();
-  workers.clear();  // joins
+  InThreads(csv.rows(), threads, [&](size_t row) {
+    predictions[row] = PredictionOf(RowOf(rules, csv, row), row, step_seconds);
+  });
   return predictions;
 }
 

@@ -24,6 +24,11 @@ namespace scenarios {
 // at once.
 using StepSeconds = absl::FunctionRef<absl::StatusOr<double>(const Inputs&)>;
 
+// What a row asks for, with `sets` applied over what its rules set. Fails with
+// the reason if the rules skip it or the scenario does not load.
+absl::StatusOr<Inputs> InputsOfRow(const RunRow& run,
+                                   std::span<const std::string> sets = {});
+
 // One prediction per row, in the table's order whatever the number of threads.
 // Rows are grouped by source. A row whose rules skip it, whose scenario does
 // not load or cannot run is skipped with that reason.

@@ -1,4 +1,5 @@
 #include "nlohmann/json.hpp"
+#include "scenarios/ranking.h"
 #include "scenarios/validation_report.h"
 
 namespace scenarios {
@@ -10,10 +11,35 @@ Json JsonOf(const ErrorSummary& s) {
   return {{"group", s.group},
           {"rows", s.rows},
           {"modelled", s.modelled},
+          {"coverage", s.coverage()},
           {"median_error", s.median_error},
           {"mean_error", s.mean_error},
           {"p90_error", s.p90_error},
           {"bias", s.bias}};
+}
+
+Json JsonOf(const SeriesRanking& s) {
+  return {{"source", s.source}, {"series", s.series}, {"rows", s.rows},
+          {"tau", s.tau},       {"regret", s.regret}, {"best", s.best},
+          {"pick", s.pick}};
+}
+
+Json JsonOf(const RankingSummary& s) {
+  return {{"group", s.group},
+          {"series", s.series},
+          {"rows", s.rows},
+          {"mean_tau", s.mean_tau},
+          {"least_tau", s.least_tau},
+          {"median_regret", s.median_regret},
+          {"mean_regret", s.mean_regret},
+          {"largest_regret", s.largest_regret}};
+}
+
+template <class Row>
+Json ListOf(const std::vector<Row>& rows) {
+  Json list = Json::array();
+  for (const Row& row : rows) list.push_back(JsonOf(row));
+  return list;
 }
 
 Json JsonOf(const Prediction& p) {
@@ -24,6 +50,8 @@ Json JsonOf(const Prediction& p) {
               {"family", p.family},
               {"source", p.source},
               {"scored", p.scored},
+              {"series", p.series},
+              {"secondary", p.secondary},
               {"metric", p.metric},
               {"measured", p.measured},
               {"ok", ok}};
@@ -39,12 +67,14 @@ Json JsonOf(const Prediction& p) {
 }  // namespace
 
 std::string ToJson(std::span<const Prediction> rows) {
+  const std::vector<SeriesRanking> series = RankSeries(rows);
   Json json = {{"headline", JsonOf(Headline(rows))},
-               {"groups", Json::array()},
+               {"over_rows", JsonOf(OverRows(rows))},
+               {"groups", ListOf(SummariseGroups(rows))},
+               {"ranking",
+                {{"summaries", ListOf(SummariseRanking(series))},
+                 {"series", ListOf(series)}}},
                {"rows", Json::array()}};
-  for (const ErrorSummary& s : SummariseGroups(rows)) {
-    json["groups"].push_back(JsonOf(s));
-  }
   for (const Prediction& p : rows) json["rows"].push_back(JsonOf(p));
   return json.dump(1) + "\n";
 }

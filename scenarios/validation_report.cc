@@ -6,6 +6,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "scenarios/ranking.h"
 #include "sim/csv_file.h"
 
 namespace scenarios {
@@ -36,13 +37,17 @@ struct Group {
   std::vector<const Prediction*> rows;
 };
 
+enum class Figures : uint8_t { kAll, kPrimary };
+
 // Scored rows by name, in the order names first appear.
 template <class Name>
-std::vector<Group> GroupBy(std::span<const Prediction> rows, Name name) {
+std::vector<Group> GroupBy(std::span<const Prediction> rows, Figures figures,
+                           Name name) {
   std::vector<Group> groups;
   absl::btree_map<std::string, size_t> index;
   for (const Prediction& row : rows) {
     if (!row.scored) continue;
+    if (figures == Figures::kPrimary && row.secondary) continue;
     const auto [at, added] = index.try_emplace(name(row), groups.size());
     if (added) groups.push_back({name(row), {}});
     groups[at->second].rows.push_back(&row);
@@ -90,6 +95,14 @@ std::string SkippedText(std::span<const Prediction> rows) {
   return text.empty() ? text : text + "\n";
 }
 
+// The figures of all rows, and how much of them there is.
+std::string HeadlineText(std::span<const Prediction> rows) {
+  const ErrorSummary headline = Headline(rows);
+  return absl::StrFormat(
+      "%s%scoverage: %s of the scored rows\n", SummaryLine(headline),
+      SummaryLine(OverRows(rows)), Percent(headline.coverage()));
+}
+
 constexpr size_t kWorst = 5;
 
 // The scored rows that are farthest off, by the ratio, worst first.
@@ -127,17 +140,24 @@ double Quantile(std::vector<double> values, double share) {
 std::vector<ErrorSummary> SummariseGroups(std::span<const Prediction> rows) {
   std::vector<ErrorSummary> summaries;
   const auto group = [](const Prediction& p) { return p.group; };
-  for (const Group& g : GroupBy(rows, group)) {
+  for (const Group& g : GroupBy(rows, Figures::kAll, group)) {
     summaries.push_back(Summarise(g.name, g.rows));
   }
   return summaries;
+}
+
+ErrorSummary OverRows(std::span<const Prediction> rows) {
+  const auto all = [](const Prediction&) { return std::string(); };
+  const std::vector<Group> groups = GroupBy(rows, Figures::kPrimary, all);
+  if (groups.empty()) return {.group = "over rows"};
+  return Summarise("over rows", groups.front().rows);
 }
 
 ErrorSummary Headline(std::span<const Prediction> rows) {
   ErrorSummary mean{.group = "mean over sources"};
   int sources = 0;
   const auto source = [](const Prediction& p) { return p.source; };
-  for (const Group& g : GroupBy(rows, source)) {
+  for (const Group& g : GroupBy(rows, Figures::kPrimary, source)) {
     const ErrorSummary s = Summarise(g.name, g.rows);
     mean.rows += s.rows;
     mean.modelled += s.modelled;
@@ -175,13 +195,14 @@ std::string ToCsv(std::span<const Prediction> rows) {
   return csv;
 }
 
-std::string ToText(std::span<const Prediction> rows) {
+std::string ToText(std::span<const Prediction> rows, bool each_series) {
   std::string text = SkippedText(rows);
   absl::StrAppendFormat(&text, "%-44s %5s %5s %9s %9s %9s %9s\n", "group",
-                        "rows", "ok", "median", "mean", "p90", "bias");
+                        "rows", "ok", "median", "MAPE", "p90", "bias");
   for (const ErrorSummary& s : SummariseGroups(rows)) text += SummaryLine(s);
-  const ErrorSummary headline = Headline(rows);
-  return text + "\n" + SummaryLine(headline) + WorstText(rows);
+  absl::StrAppend(&text, "\n", HeadlineText(rows), WorstText(rows));
+  const std::string ranking = RankingText(rows, each_series);
+  return ranking.empty() ? text : absl::StrCat(text, "\n", ranking);
 }
 
 }  // namespace scenarios

@@ -30,23 +30,35 @@ struct ErrorSummary {
   double mean_error = 0;    // of |error|: MAPE
   double p90_error = 0;     // of |error|
   double bias = 0;          // median of error, with its sign
+
+  double coverage() const {  // share of the rows that are modelled
+    return rows > 0
+               ? static_cast<double>(modelled) / static_cast<double>(rows)
+               : 0;
+  }
 };
 
 // One summary per group of scored rows, in the order groups first appear.
+// Secondary figures have groups of their own.
 std::vector<ErrorSummary> SummariseGroups(std::span<const Prediction> rows);
 
 // The mean over sources of each source's figure, over scored rows; `rows` and
 // `modelled` are sums. Sources without a modelled row count only in `rows`.
 ErrorSummary Headline(std::span<const Prediction> rows);
 
+// Of all scored rows alike, whatever their source.
+ErrorSummary OverRows(std::span<const Prediction> rows);
+
 // Columns row, run_id, metric, measured, predicted, error, status (ok |
 // skipped), reason; one line per prediction, in their order.
 std::string ToCsv(std::span<const Prediction> rows);
 
-// For people: why rows were skipped, the groups, the headline, the worst rows.
-std::string ToText(std::span<const Prediction> rows);
+// For people: why rows were skipped, the groups, the headline, the worst rows,
+// and how well series are ordered, with `each_series` one by one.
+std::string ToText(std::span<const Prediction> rows, bool each_series = false);
 
-// For programs: {"headline": {…}, "groups": [{…}], "rows": [{…}]} with the
+// For programs: {"headline": {…}, "over_rows": {…}, "groups": [{…}],
+// "ranking": {"summaries": [{…}], "series": [{…}]}, "rows": [{…}]} with the
 // names of the structs' members; figures are shares, 0.05 for 5 %.
 std::string ToJson(std::span<const Prediction> rows);
 

@@ -240,6 +240,49 @@ absl::Status TextFile::Set(absl::string_view assignment, Message* message) {
   return absl::OkStatus();
 }
 
+TextFile TextFile::Merged(std::span<const Part> parts, Message* message) const {
+  assert(!parts.empty());
+  TextFile merged(*message);
+  merged.sources_ = sources_;
+  for (const Part& part : parts) {
+    const std::string prefix = part.path + ".";
+    const auto begin = spots_.lower_bound(prefix);
+    auto end = begin;
+    for (; end != spots_.end() && absl::StartsWith(end->first, prefix); ++end) {
+      merged.MakeWay(absl::string_view(end->first).substr(prefix.size()),
+                     message);
+    }
+    message->MergeFrom(*part.message);
+    for (auto spot = begin; spot != end; ++spot) {
+      merged.spots_[spot->first.substr(prefix.size())] = spot->second;
+    }
+  }
+  merged.outside_ = parts.back().path;
+  const Spot* top = Find(merged.outside_);
+  if (top != nullptr) merged.top_ = *top;
+  return merged;
+}
+
+// Empties the outermost list on the way to `path` in `message`, and forgets the
+// spots of all that a new mention of `path` replaces.
+void TextFile::MakeWay(absl::string_view path, Message* message) {
+  path = path.substr(0, path.find('['));
+  const absl::StatusOr<std::vector<FieldStep>> steps =
+      ResolvePath(*type_, path);
+  assert(steps.ok());
+  std::string holder;
+  for (const FieldStep& step : *steps) {
+    ForgetReplaced(holder, *step.field);
+    const google::protobuf::Reflection& reflection = *message->GetReflection();
+    if (step.field->is_repeated()) {
+      reflection.ClearField(message, step.field);
+    } else if (step.field->message_type() != nullptr) {
+      message = reflection.MutableMessage(message, step.field);
+    }
+    absl::StrAppend(&holder, step.field->name(), ".");
+  }
+}
+
 // The messages around what is set are now given, too, if they were not.
 void TextFile::MarkHolders(const TextOverride& set, size_t source) {
   std::string path;
@@ -318,7 +361,7 @@ std::string TextField::Place() const {
     const TextFile::Spot* spot = file_->Find(path);
     if (spot != nullptr) return file_->Coordinates(*spot);
   }
-  return file_->Coordinates(TextFile::Spot());
+  return file_->Coordinates(file_->top_);
 }
 
 std::string TextField::Origin() const {
@@ -329,8 +372,11 @@ std::string TextField::Origin() const {
 }
 
 absl::Status TextField::Error(absl::string_view problem) const {
+  const std::string& outside = file_->outside_;
+  const std::string path = absl::StrCat(
+      outside, outside.empty() || path_.empty() ? "" : ".", path_);
   return absl::InvalidArgumentError(
-      absl::StrCat(Place(), ": ", path_, path_.empty() ? "" : ": ", problem));
+      absl::StrCat(Place(), ": ", path, path.empty() ? "" : ": ", problem));
 }
 
 }  // namespace sim

@@ -67,6 +67,20 @@ class TextFile {
   absl::Status Set(absl::string_view assignment,
                    google::protobuf::Message* message);
 
+  // A message of this file, and the path where it stands: "run[2]".
+  struct Part {
+    std::string path;
+    const google::protobuf::Message* message = nullptr;
+  };
+
+  // The file that would give `message` what the parts give it, one merged over
+  // the other in their order as included files are. It is like any other, but
+  // its errors name fields as the last part's: `a.textproto:7:3: run[2].name:`.
+  // REQUIRES: `parts` is not empty; they and `message` are of one type, and
+  // `message` is empty.
+  TextFile Merged(std::span<const Part> parts,
+                  google::protobuf::Message* message) const;
+
   // The field at a path such as "training.parallel.pipeline" or
   // "run[2].measured"; "" is the outermost message.
   // REQUIRES: the message's type has the field; the element need not be there.
@@ -102,6 +116,7 @@ class TextFile {
              const std::string& prefix, size_t source,
              google::protobuf::Message* message);
   void MarkHolders(const TextOverride& set, size_t source);
+  void MakeWay(absl::string_view path, google::protobuf::Message* message);
   void ForgetReplaced(const std::string& holder,
                       const google::protobuf::FieldDescriptor& field);
   void Forget(const std::string& path);
@@ -110,6 +125,8 @@ class TextFile {
 
   const google::protobuf::Descriptor* type_;  // of the outermost message
   std::vector<Source> sources_;               // the file, then others read
+  std::string outside_;  // path of the outermost message, of a merged file
+  Spot top_;             // where the outermost message stands
   absl::btree_map<std::string, Spot> spots_;  // of each field given, by path
 };
 

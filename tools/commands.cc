@@ -19,6 +19,7 @@
 #include "scenarios/load.h"
 #include "scenarios/report.h"
 #include "scenarios/run.h"
+#include "scenarios/suite.h"
 #include "scenarios/trace_kineto.h"
 #include "scenarios/trace_of_run.h"
 #include "scenarios/trace_perfetto.h"
@@ -116,6 +117,37 @@ absl::StatusOr<Run> RunOne(const std::string& scenario, const Arguments& a) {
              scenarios::Fits(*inputs, *outcome)};
 }
 
+// The scenarios named, with each suite's runs in its place.
+absl::StatusOr<std::vector<std::string>> WithRuns(
+    const std::vector<std::string>& names) {
+  std::vector<std::string> runs;
+  for (const std::string& name : names) {
+    const auto file = scenarios::SuiteFileOf(name);
+    if (!file) {
+      runs.push_back(name);
+      continue;
+    }
+    const absl::StatusOr<scenarios::Suite> suite = scenarios::LoadSuite(*file);
+    if (!suite.ok()) return suite.status();
+    for (const auto& run : suite->fields.run()) {
+      runs.push_back(absl::StrCat(name, ":", run.name()));
+    }
+  }
+  return runs;
+}
+
+int CheckMemoryOf(const Arguments& a, int threads) {
+  const absl::StatusOr<std::vector<scenarios::MemoryCheck>> checks =
+      scenarios::ValidateMemory(a.table, threads);
+  if (!checks.ok()) return Fail(checks.status());
+  std::cout << (a.format == "json"  ? scenarios::MemoryJson(*checks)
+                : a.format == "csv" ? scenarios::MemoryCsv(*checks)
+                                    : scenarios::MemoryText(*checks));
+  if (a.out.empty()) return kDone;
+  const absl::Status status = WriteFile(a.out, scenarios::MemoryCsv(*checks));
+  return status.ok() ? kDone : Fail(status);
+}
+
 }  // namespace
 
 int RunScenario(const Arguments& a) {
@@ -129,8 +161,10 @@ int RunScenario(const Arguments& a) {
 }
 
 int CompareScenarios(const Arguments& a) {
+  const absl::StatusOr<std::vector<std::string>> names = WithRuns(a.scenarios);
+  if (!names.ok()) return Fail(names.status());
   std::vector<scenarios::Report> reports;
-  for (const std::string& scenario : a.scenarios) {
+  for (const std::string& scenario : *names) {
     absl::StatusOr<Run> run = RunOne(scenario, a);
     if (!run.ok()) return Fail(run.status());
     reports.push_back(std::move(run->report));
@@ -165,14 +199,15 @@ int ExplainScenario(const Arguments& a) {
 
 int ValidateTable(const Arguments& a) {
   const unsigned cores = std::thread::hardware_concurrency();
+  const int threads = cores > 0 ? static_cast<int>(cores) : 1;
   const Progress progress("predicting the rows of " + a.table);
+  if (a.memory) return CheckMemoryOf(a, threads);
   const absl::StatusOr<std::vector<scenarios::Prediction>> rows =
-      scenarios::Validate(a.table, a.by,
-                          cores > 0 ? static_cast<int>(cores) : 1);
+      scenarios::Validate(a.table, a.by, threads);
   if (!rows.ok()) return Fail(rows.status());
   std::cout << (a.format == "json"  ? scenarios::ToJson(*rows)
                 : a.format == "csv" ? scenarios::ToCsv(*rows)
-                                    : scenarios::ToText(*rows));
+                                    : scenarios::ToText(*rows, a.ranking));
   if (a.out.empty()) return kDone;
   const absl::Status status = WriteFile(a.out, scenarios::ToCsv(*rows));
   return status.ok() ? kDone : Fail(status);

@@ -34,6 +34,7 @@ struct Arguments {
   std::string table;
   std::vector<std::string> by;
   std::string out;
+  bool ranking = false, memory = false;  // of validate
   std::vector<std::string> tables;  // of fit
   std::string start, date;          // of fit; empty: see FitQuestion; today
   std::vector<std::string> gpus, only;

@@ -47,7 +47,8 @@ void TakeFormat(CLI::App& command, Arguments& a) {
       ->capture_default_str();
 }
 
-constexpr char kScenario[] = "file, or a name of `orrery list scenarios`";
+constexpr char kScenario[] =
+    "file, a name of `orrery list scenarios`, or SUITE:RUN";
 
 void AddRun(CLI::App& app, Arguments& a, int& code) {
   CLI::App* run = app.add_subcommand("run", "how long a step takes, and why");
@@ -77,7 +78,10 @@ void AddRun(CLI::App& app, Arguments& a, int& code) {
 void AddCompare(CLI::App& app, Arguments& a, int& code) {
   CLI::App* compare = app.add_subcommand(
       "compare", "scenarios side by side, what differs first");
-  TakeScenario(*compare, a, "SCENARIO", kScenario, 2, 1000);
+  TakeScenario(*compare, a, "SCENARIO",
+               "files, names of `orrery list scenarios`, SUITE:RUN, or a suite "
+               "for all of its runs",
+               1, 1000);
   TakeFormat(*compare, a);
   compare->add_flag("--unfold", a.unfold,
                     "simulate every rank, not one of a kind");
@@ -105,16 +109,26 @@ void AddExplain(CLI::App& app, Arguments& a, int& code) {
 
 void AddValidate(CLI::App& app, Arguments& a, int& code) {
   CLI::App* validate = app.add_subcommand(
-      "validate", "predict every row of a table of measurements");
+      "validate", "predict every row of a table of measurements, or of a suite");
   validate
       ->add_option("TABLE", a.table,
-                   "CSV file; its columns say what was measured")
+                   "CSV file, whose columns say what was measured; or a suite, "
+                   "a file or a name of `orrery list suites`")
       ->required()
       ->check(NotEmpty);
   validate
       ->add_option("--by", a.by,
                    "columns whose values make the groups, e.g. gpu,framework")
       ->delimiter(',');
+  CLI::Option* ranking = validate->add_flag(
+      "--ranking", a.ranking,
+      "how well each series of splits of the same work is ordered");
+  validate
+      ->add_flag("--memory", a.memory,
+                 "of a table of runs: whether what ran fits, and twice the "
+                 "largest micro batch does not")
+      ->excludes(ranking)
+      ->excludes("--by");
   validate->add_option("--out", a.out, "write one line per row to this CSV")
       ->check(NotEmpty);
   TakeFormat(*validate, a);
@@ -150,7 +164,7 @@ void AddList(CLI::App& app, Arguments& a, int& code) {
   CLI::App* list = app.add_subcommand("list", "what scenario files may name");
   list->add_option("KIND", a.list_kind,
                    "gpus | clusters | models | profiles | schedules | "
-                   "collectives | scenarios")
+                   "collectives | scenarios | suites")
       ->required();
   list->callback([&] { code = tools::ListKind(a); });
 }
