@@ -163,6 +163,10 @@ int RunScenario(const Arguments& a) {
 int CompareScenarios(const Arguments& a) {
   const absl::StatusOr<std::vector<std::string>> names = WithRuns(a.scenarios);
   if (!names.ok()) return Fail(names.status());
+  if (names->size() < 2) {
+    std::cerr << "SCENARIO: At least 2 required but received 1\n";
+    return kBadUsage;
+  }
   std::vector<scenarios::Report> reports;
   for (const std::string& scenario : *names) {
     absl::StatusOr<Run> run = RunOne(scenario, a);

@@ -82,6 +82,29 @@ TEST(CommandLine, FlagsSayWhatTheyTake) {
             "SCENARIO: At least 2 required but received 1");
 }
 
+TEST(CommandLine, ASuiteIsValidatedComparedAndRunByTheNameOfARun) {
+  const std::string suite = testing::TempDir() + "s.textproto";
+  std::ofstream(suite) << "defaults {\n  model { preset: \"gpt2\" }\n"
+                          "  cluster { preset: \"dgx-a100-40gb\" }\n"
+                          "  training { sequence_length: 1024 global_batch: 64 }\n"
+                          "  measured { step_seconds: 1 source: \"a test\" }\n"
+                          "}\n"
+                          "run { name: \"one\" }\n"
+                          "run { name: \"two\" training { micro_batch: 2 } }\n";
+  const Ran table = Orrery("validate --format csv " + suite);
+  EXPECT_EQ(table.code, 0) << table.err;
+  EXPECT_THAT(table.out, HasSubstr("\n2,two,step_seconds,1,"));
+  EXPECT_THAT(Orrery("compare --format csv " + suite).out,
+              HasSubstr("scenario,,one,two\n"));
+  EXPECT_THAT(Orrery("run " + suite + ":two").out, HasSubstr("of 2\n"));
+  const Ran whole = Orrery("run " + suite);
+  EXPECT_EQ(whole.code, 1);
+  EXPECT_THAT(whole.err, HasSubstr("is a suite of 2 runs; name one, as in "));
+  EXPECT_THAT(Orrery("validate --by gpu " + suite).err,
+              EndsWith("is a suite and has no column \"gpu\"; leave out "
+                       "--by\n"));
+}
+
 TEST(CommandLine, ALayerThatIsNotThereIsRefused) {
   const Ran ran = Orrery(absl::StrCat("run gpt2-1xa100 --dump-graph ",
                                       testing::TempDir(), "g.dot --layer 12"));
