@@ -56,17 +56,15 @@ std::vector<Chunk> FullestStage(const AccountQuestion& question) {
 void AddRank(const AccountQuestion& question, AccountRows* rows) {
   const TrainingSpec& training = question.training;
   const RankShape shape(question.model, training);
-  int64_t parameters = 0;
-  for (const Chunk& chunk : FullestStage(question)) {
-    parameters += shape.ParametersOf(chunk);
-  }
+  const HeldParameters counts = HeldOf(shape, FullestStage(question));
+  const int64_t parameters = counts.all;
   const StateBytes state = StateBytesOf(training);
   const TrainingState own{
       "", state.weights, state.master, state.gradients, state.optimizer, ""};
   sim::Bytes held(0);
   for (const Holder holder :
        {Holder::kWeights, Holder::kGradients, Holder::kOptimizerState}) {
-    held += ResidentBytes(training, parameters, holder);
+    held += HeldBytes(training, counts, holder);
   }
   AccountRow row = Bytes(
       "training state", "this run, on its fullest rank",
@@ -77,6 +75,12 @@ void AddRank(const AccountQuestion& question, AccountRows* rows) {
                       training.split.zero,
                       Counted(ShardRanks(training.split), "rank"),
                       Counted(parameters, "parameter")));
+  if (shape.frozen) {
+    absl::StrAppend(&row.note, ", of which ", Grouped(counts.trained),
+                    " train");
+    rows->push_back(std::move(row));
+    return;
+  }
   row.rule = static_cast<double>(parameters) *
              ZeroBytes(own, training.split.zero, ShardRanks(training.split));
   rows->push_back(std::move(row));

@@ -128,6 +128,14 @@ void AddParameters(const AccountQuestion& question, AccountRows* rows) {
       model.tied_embeddings ? "rule: 12·L·h² + V·h" : "rule: 12·L·h² + 2·V·h");
   add("of these, embedding and LM head", parameters.embedding, {},
       "rows of the vocabulary and of learned positions");
+  if (question.training.lora.on()) {
+    TrainingSpec alone = question.training;
+    alone.split = {};
+    add("adapters, which alone train",
+        model.layers * RankShape(model, alone).adapters, {},
+        absl::StrCat("rank ", alone.lora.rank, ": in x r and r x out beside ",
+                     "each target, in every layer"));
+  }
   if (model.experts) {
     add("of these, active for one token", parameters.active, {},
         absl::StrCat(model.experts->top_k, " of ", model.experts->count,
@@ -189,6 +197,20 @@ void AddFlops(const AccountQuestion& question, AccountRows* rows) {
     add("training, a token, attention whole", training(full),
         TrainingFlops(active, 1).count(),
         "as most papers count them for MFU; rule: 6·P");
+  }
+  if (t.lora.on()) {
+    double sum = 0;
+    for (const Op& op : GraphOfWhole(question).ops) {
+      if (op.kernel() == nullptr || op.recompute) continue;
+      const auto* attention = std::get_if<Attention>(op.kernel());
+      // Of fused attention's five backward products one is run again.
+      const bool again = attention != nullptr && attention->backward;
+      sum += MatrixFlops(*op.kernel(), true).count() * (again ? 0.8 : 1);
+    }
+    add("training adapters, a token", sum / static_cast<double>(tokens),
+        4 * active,
+        "rule: 4·P, no gradients of frozen weights; exact: adapters count, the "
+        "input gradient of the first adapted layer does not");
   }
   const auto step = static_cast<double>(t.global_batch * t.sequence_length);
   add(absl::StrCat("a step of ", Counted(t.global_batch, "sequence")),

@@ -9,7 +9,9 @@ Linear LayerEmitter::Qkv() const {
           .weight_gradient = "qkv wgrad",
           .in = model_.hidden,
           .out = shape_.q_width + 2 * shape_.kv_width,
-          .bias = model_.qkv_bias};
+          .bias = model_.qkv_bias,
+          .site = LinearSite::kQkv,
+          .adapters = AdaptersOf(LinearSite::kQkv)};
 }
 
 Linear LayerEmitter::AttentionOut() const {
@@ -19,13 +21,16 @@ Linear LayerEmitter::AttentionOut() const {
           .in = shape_.context_width,
           .out = model_.hidden,
           .bias = model_.attention_out_bias,
-          .quantise_input = true};
+          .quantise_input = true,
+          .site = LinearSite::kAttentionOut,
+          .adapters = AdaptersOf(LinearSite::kAttentionOut)};
 }
 
 // From `t->attention_norm` to `t->context`.
 void LayerEmitter::AttentionForward(LayerTensors* t, TensorId weights) {
   if (model_.latent) return LatentForward(t, weights);
-  t->qkv = Column(Qkv(), t->attention_norm, weights, Holder::kActivations);
+  t->qkv = Column(Qkv(), t->attention_norm, weights, Holder::kActivations,
+                  &t->qkv_adapters);
   if (model_.qk_norm) {
     HeadNorm("query and key norm", PointwiseOp::kRmsNormForward, {t->qkv},
              t->qkv);
@@ -57,9 +62,9 @@ TensorId LayerEmitter::AttentionBackward(const LayerTensors& t,
   if (model_.qk_norm) {
     HeadNorm("query and key norm backward", PointwiseOp::kRmsNormBackward,
              {qkv, t.head_norm_input}, qkv);
-    KeepGradient(2 * model_.head_dim);
+    if (!frozen()) KeepGradient(2 * model_.head_dim);
   }
-  return ColumnBackward(Qkv(), t.attention_norm, qkv, weights);
+  return ColumnBackward(Qkv(), t.attention_norm, qkv, weights, t.qkv_adapters);
 }
 
 // RMSNorm over each query and key head of `qkv`.

@@ -1,6 +1,9 @@
 #include "models/data_parallel.h"
 
 #include <algorithm>
+#include <cmath>
+
+#include "models/adapters.h"
 
 namespace models {
 
@@ -20,7 +23,8 @@ DataParallel::DataParallel(const TrainingSpec& training, const RankShape& shape,
                    : shape.activation),
       gradients_(training.fp32_grad_reduce ? DType::kFp32 : shape.activation),
       shards_(ShardRanks(training.split)),
-      unit_parameters_(shape.layer_parameters) {}
+      unit_parameters_(shape.frozen ? shape.adapters : shape.layer_parameters) {
+}
 
 Axis DataParallel::shard_axis() const {
   return sharded_weights() || shards_ < replicas() ? Axis::kShard : Axis::kData;
@@ -188,6 +192,32 @@ sim::Bytes ResidentBytes(const TrainingSpec& training, int64_t parameters,
     default:
       return sim::Bytes(0);
   }
+}
+
+HeldParameters HeldOf(const RankShape& shape, std::span<const Chunk> chunks) {
+  HeldParameters held;
+  for (const Chunk& chunk : chunks) {
+    held.all += shape.ParametersOf(chunk);
+    held.trained += shape.TrainedOf(chunk);
+    held.nf4 += chunk.layers * shape.nf4_weights;
+  }
+  return held;
+}
+
+sim::Bytes HeldBytes(const TrainingSpec& training, const HeldParameters& held,
+                     Holder holder) {
+  const sim::Bytes trained = ResidentBytes(training, held.trained, holder);
+  if (holder != Holder::kWeights || held.all == held.trained) return trained;
+  const int64_t word = StateBytesOf(training).weights;
+  // FSDP keeps a shard of them, and no other copy.
+  const int64_t shards =
+      training.split.zero == 3 ? ShardRanks(training.split) : 1;
+  const int64_t frozen = held.all - held.trained - held.nf4;
+  const double packed = static_cast<double>(held.nf4) *
+                        Nf4BytesPerWeight(training.lora.double_quant);
+  return trained +
+         sim::Bytes((frozen + shards - 1) / shards * word +
+                    static_cast<int64_t>(std::ceil(packed)));
 }
 
 }  // namespace models

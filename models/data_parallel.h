@@ -73,6 +73,15 @@ class DataParallel {
 // Bytes of one rank that live through the whole step, by holder.
 sim::Bytes ResidentBytes(const TrainingSpec& training, int64_t parameters,
                          Holder holder);
+// The same where only some parameters train: the rest are weights alone, in the
+// precision of the products or in four bits.
+struct HeldParameters {
+  int64_t all = 0, trained = 0;
+  int64_t nf4 = 0;  // of those that do not train
+};
+HeldParameters HeldOf(const RankShape& shape, std::span<const Chunk> chunks);
+sim::Bytes HeldBytes(const TrainingSpec& training, const HeldParameters& held,
+                     Holder holder);
 // Ranks over which ZeRO divides: all replicas (data · context), or the group;
 // one without ZeRO.
 int64_t ShardRanks(const Split& split);

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "models/adapters.h"
 #include "models/op_graph.h"
 #include "models/pointwise_work.h"
 #include "models/rank_shape.h"
@@ -31,6 +32,15 @@ struct Linear {
   bool quantise_input = false;  // FP8: its input comes in 16 bits
   bool low_precision = true;    // runs in FP8 when training does
   bool replicated = false;      // over tensor-parallel ranks: of own tokens
+  LinearSite site = LinearSite::kOther;
+  std::vector<Adapter> adapters = {};  // beside it
+};
+
+// What the backward pass of an adapter reads.
+struct AdapterTensors {
+  TensorId input = kNoTensor;  // after dropout
+  TensorId low = kNoTensor;    // what its first product made, scaled
+  TensorId mask = kNoTensor;   // of its dropout
 };
 
 // What the backward pass of a layer reads.
@@ -60,6 +70,8 @@ struct LayerTensors {
   TensorId mlp_branch = kNoTensor;  // down projection
   TensorId mlp_mask = kNoTensor;
   TensorId output = kNoTensor;
+  std::vector<AdapterTensors> qkv_adapters = {}, out_adapters = {},
+                              up_adapters = {}, down_adapters = {};
 };
 
 class LayerEmitter {
@@ -73,10 +85,17 @@ class LayerEmitter {
   // What the layers emitted from here on run again in their backward pass.
   void SetRecompute(Recompute recompute) { recompute_ = recompute; }
 
+  // Whether anything before the layer whose backward pass is next trains; if
+  // not, gradients end at its first adapter.
+  // Two branches from one input end together, which is not modelled: they go on.
+  void SetInputGradient(bool needed) {
+    input_gradient_ = needed || model_.parallel_residual;
+  }
+
   // One layer. `weights` orders its products after an all-gather of its
   // parameters (kNoTensor: they are resident).
   LayerTensors Forward(TensorId input, TensorId weights);
-  // Returns the gradient of the layer's input.
+  // Returns the gradient of the layer's input; kNoTensor if none is needed.
   TensorId Backward(const LayerTensors& kept, TensorId gradient,
                     TensorId weights);
 
@@ -95,22 +114,28 @@ class LayerEmitter {
 
  private:
   // Linear layers (linear_layer.cc). `kept` names what the output is held for.
+  // `adapters` are what its adapters keep.
   TensorId Column(const Linear& linear, TensorId input, TensorId weights,
-                  Holder kept);
+                  Holder kept, std::vector<AdapterTensors>* adapters = nullptr);
   TensorId ColumnBackward(const Linear& linear, TensorId input,
-                          TensorId gradient, TensorId weights);
+                          TensorId gradient, TensorId weights,
+                          const std::vector<AdapterTensors>& adapters = {});
   TensorId Row(const Linear& linear, TensorId input, TensorId weights,
-               Holder kept = Holder::kWorkspace);
+               Holder kept = Holder::kWorkspace,
+               std::vector<AdapterTensors>* adapters = nullptr);
   TensorId RowBackward(const Linear& linear, TensorId input, TensorId gradient,
-                       TensorId weights);
+                       TensorId weights,
+                       const std::vector<AdapterTensors>& adapters = {});
   // One product with the collective before or behind it, in pieces where
   // tensor-parallel communication is overlapped.
   TensorId GatherThenMultiply(Gemm gemm, bool quantise, TensorId input,
                               TensorId weights, absl::string_view name,
                               Holder kept, TensorId* gathered);
+  // `addend` is added to the product before it is reduced.
   TensorId MultiplyThenReduce(Gemm gemm, TensorId input, TensorId weights,
                               absl::string_view name,
-                              Holder kept = Holder::kWorkspace);
+                              Holder kept = Holder::kWorkspace,
+                              TensorId addend = kNoTensor);
   TensorId Multiply(const Gemm& gemm, absl::string_view name,
                     std::initializer_list<TensorId> reads, Holder kept);
   TensorId Gather(TensorId input, int64_t columns);
@@ -128,6 +153,29 @@ class LayerEmitter {
     return linear.replicated ? shape_.shard : shape_.tokens;
   }
   int64_t Pieces() const;
+
+  // Adapters of frozen layers (adapter_layer.cc).
+  void AddAdapters(const Linear& linear, bool row, TensorId input,
+                   TensorId output, std::vector<AdapterTensors>* kept);
+  TensorId AdaptersBackward(const Linear& linear, bool row, TensorId gradient,
+                            const std::vector<AdapterTensors>& kept);
+  bool AdapterComesFirst(LinearSite site) const;
+  TensorId SpreadRows(TensorId high);
+  TensorId CollectRows(TensorId gradient);
+  TensorId DropForAdapter(int64_t elements, TensorId input, TensorId* mask);
+  TensorId ResidualDropBackward(int64_t elements, TensorId gradient,
+                                TensorId mask);
+  TensorId Pass(absl::string_view name, int64_t elements, TensorId tensor,
+                Holder holder);
+  TensorId TensorCollective(CollectiveKind kind, absl::string_view name,
+                            int64_t elements, TensorId reads,
+                            sim::Bytes output);
+  TensorId Dequantise(const Linear& linear, TensorId weights);
+  std::vector<Adapter> AdaptersOf(LinearSite site) const {
+    return AdaptersAt(site, training_.lora, model_, shape_,
+                      training_.split.tensor);
+  }
+  bool frozen() const { return training_.lora.on(); }
 
   void SumLoss(TensorId probabilities);
 
@@ -215,6 +263,7 @@ class LayerEmitter {
   OpGraphBuilder& b_;
   RankShape shape_;
   Recompute recompute_ = Recompute::kNone;
+  bool input_gradient_ = true;
   std::vector<TensorId> gradients_;
 };
 

@@ -104,13 +104,23 @@ TensorId LayerEmitter::GatherThenMultiply(Gemm gemm, bool quantise,
 // y = reduce(x W): piece i of the sum travels while piece i + 1 is multiplied.
 TensorId LayerEmitter::MultiplyThenReduce(Gemm gemm, TensorId input,
                                           TensorId weights,
-                                          absl::string_view name, Holder kept) {
+                                          absl::string_view name, Holder kept,
+                                          TensorId addend) {
   const int64_t rows = gemm.m;
+  const auto add = [&](TensorId product) {
+    if (addend == kNoTensor) return;
+    Pointwise("lora gradient add", PointwiseOp::kAdd, true, gemm.m * gemm.n,
+              {product, addend}, sim::Bytes(0), Holder::kWorkspace);
+    b_.Writes(product);
+  };
   if (!training_.split.sequence || Pieces() == 1) {
     // Reduced in place, or into another tensor.
-    const Holder product = training_.split.sequence ? Holder::kWorkspace : kept;
-    return Reduce(Multiply(gemm, name, {input, weights}, product), gemm.n,
-                  kept);
+    const Holder holder = training_.split.sequence ? Holder::kWorkspace : kept;
+    const TensorId product = Multiply(gemm, name, {input, weights}, holder);
+    if (training_.split.sequence) add(product);
+    const TensorId reduced = Reduce(product, gemm.n, kept);
+    if (!training_.split.sequence) add(reduced);
+    return reduced;
   }
   TensorId partial = kNoTensor, output = kNoTensor;
   for (int64_t piece = 0; piece < Pieces(); ++piece) {
@@ -119,6 +129,7 @@ TensorId LayerEmitter::MultiplyThenReduce(Gemm gemm, TensorId input,
         {.work = gemm, .name = name}, {input, weights},
         piece == 0 ? BytesOf(gemm.output, rows * gemm.n) : sim::Bytes(0));
     if (piece == 0) partial = part;
+    add(partial);
     const TensorId sum =
         b_.Add({.work = Collective{.kind = CollectiveKind::kReduceScatter,
                                    .axis = Axis::kTensor,
@@ -134,11 +145,15 @@ TensorId LayerEmitter::MultiplyThenReduce(Gemm gemm, TensorId input,
 }
 
 TensorId LayerEmitter::Column(const Linear& linear, TensorId input,
-                              TensorId weights, Holder kept) {
+                              TensorId weights, Holder kept,
+                              std::vector<AdapterTensors>* adapters) {
+  weights = Dequantise(linear, weights);
   TensorId gathered = kNoTensor;
-  return GatherThenMultiply(Shape(linear, linear.out, linear.in),
-                            linear.quantise_input, input, weights, linear.name,
-                            kept, &gathered);
+  const TensorId output = GatherThenMultiply(
+      Shape(linear, linear.out, linear.in), linear.quantise_input, input,
+      weights, linear.name, kept, &gathered);
+  AddAdapters(linear, false, gathered, output, adapters);
+  return output;
 }
 
 TensorId LayerEmitter::Replicated(const Linear& linear, TensorId input,
@@ -159,22 +174,36 @@ TensorId LayerEmitter::ReplicatedBackward(const Linear& linear, TensorId input,
 }
 
 TensorId LayerEmitter::Row(const Linear& linear, TensorId input,
-                           TensorId weights, Holder kept) {
+                           TensorId weights, Holder kept,
+                           std::vector<AdapterTensors>* adapters) {
+  weights = Dequantise(linear, weights);
+  TensorId operand = input;
   if (linear.quantise_input) {
-    input = Quantise("quantise input", shape_.tokens * linear.in, input);
+    operand = Quantise("quantise input", shape_.tokens * linear.in, input);
   }
-  return MultiplyThenReduce(Shape(linear, linear.out, linear.in), input,
-                            weights, linear.name, kept);
+  const TensorId output =
+      MultiplyThenReduce(Shape(linear, linear.out, linear.in), operand, weights,
+                         linear.name, kept);
+  AddAdapters(linear, true, input, output, adapters);
+  return output;
 }
 
 // The input was kept sharded, so it is gathered once more for the weight
 // gradient; that travels under the data gradient, whose own sum travels under
-// the weight gradient.
-TensorId LayerEmitter::ColumnBackward(const Linear& linear, TensorId input,
-                                      TensorId gradient, TensorId weights) {
+// the weight gradient. A frozen layer has none.
+TensorId LayerEmitter::ColumnBackward(
+    const Linear& linear, TensorId input, TensorId gradient, TensorId weights,
+    const std::vector<AdapterTensors>& adapters) {
+  const TensorId branch = AdaptersBackward(linear, false, gradient, adapters);
+  if (AdapterComesFirst(linear.site)) return kNoTensor;
   if (linear.low_precision) {
     gradient =
         Quantise("quantise gradient", shape_.tokens * linear.out, gradient);
+  }
+  if (frozen()) {
+    return MultiplyThenReduce(Shape(linear, linear.in, linear.out), gradient,
+                              Dequantise(linear, weights), linear.data_gradient,
+                              Holder::kWorkspace, branch);
   }
   b_.SetWeightGradient(true);
   const TensorId gathered = Gather(input, linear.in);
@@ -189,13 +218,23 @@ TensorId LayerEmitter::ColumnBackward(const Linear& linear, TensorId input,
   return sum;
 }
 
-TensorId LayerEmitter::RowBackward(const Linear& linear, TensorId input,
-                                   TensorId gradient, TensorId weights) {
+TensorId LayerEmitter::RowBackward(
+    const Linear& linear, TensorId input, TensorId gradient, TensorId weights,
+    const std::vector<AdapterTensors>& adapters) {
+  const TensorId branch = AdaptersBackward(linear, true, gradient, adapters);
+  if (AdapterComesFirst(linear.site)) return kNoTensor;
+  weights = Dequantise(linear, weights);
   TensorId gathered = kNoTensor;
   const TensorId output = GatherThenMultiply(
       Shape(linear, linear.in, linear.out), linear.low_precision, gradient,
       weights, linear.data_gradient, Holder::kWorkspace, &gathered);
-  WeightGradient(linear, input, gathered);
+  if (!frozen()) WeightGradient(linear, input, gathered);
+  if (branch != kNoTensor) {
+    Pointwise("lora gradient add", PointwiseOp::kAdd, true,
+              shape_.tokens * linear.in, {output, branch}, sim::Bytes(0),
+              Holder::kWorkspace);
+    b_.Writes(output);
+  }
   return output;
 }
 

@@ -21,7 +21,9 @@ Linear LayerEmitter::Up() const {
           .weight_gradient = "mlp up wgrad",
           .in = model_.hidden,
           .out = shape_.ffn * (model_.gated_mlp ? 2 : 1),
-          .bias = model_.mlp_bias};
+          .bias = model_.mlp_bias,
+          .site = LinearSite::kFc1,
+          .adapters = AdaptersOf(LinearSite::kFc1)};
 }
 
 Linear LayerEmitter::Down() const {
@@ -30,7 +32,9 @@ Linear LayerEmitter::Down() const {
           .weight_gradient = "mlp down wgrad",
           .in = shape_.ffn,
           .out = model_.hidden,
-          .bias = model_.mlp_bias};
+          .bias = model_.mlp_bias,
+          .site = LinearSite::kFc2,
+          .adapters = AdaptersOf(LinearSite::kFc2)};
 }
 
 TensorId LayerEmitter::Pointwise(absl::string_view name, PointwiseOp op,
@@ -62,7 +66,7 @@ TensorId LayerEmitter::NormBackward(absl::string_view name, TensorId input,
       rms() ? PointwiseOp::kRmsNormBackward : PointwiseOp::kLayerNormBackward,
       training_.kernels.fused_norm, elements, {input, gradient},
       Words(elements), Holder::kWorkspace, shape_.shard);
-  KeepGradient(model_.hidden);
+  if (!frozen()) KeepGradient(model_.hidden);
   return output;
 }
 
@@ -110,7 +114,8 @@ TensorId LayerEmitter::Activate(TensorId up, TensorId gate) {
 // Up and gate projections: one product, or two where only one of them is kept.
 void LayerEmitter::MultiplyUp(LayerTensors* t, TensorId weights) {
   if (recompute_ != Recompute::kOperators || !model_.gated_mlp) {
-    t->up = Column(Up(), t->mlp_norm, weights, Holder::kActivations);
+    t->up = Column(Up(), t->mlp_norm, weights, Holder::kActivations,
+                   &t->up_adapters);
     return;
   }
   Linear half = Up();
@@ -130,7 +135,8 @@ void LayerEmitter::MlpForward(LayerTensors* t, TensorId weights,
   t->activated = Activate(t->up, t->gate);
   const bool keep = post_norms() || recompute_ == Recompute::kOperators;
   t->mlp_branch = Row(Down(), t->activated, weights,
-                      keep ? Holder::kActivations : Holder::kWorkspace);
+                      keep ? Holder::kActivations : Holder::kWorkspace,
+                      &t->down_adapters);
   TensorId branch = t->mlp_branch;
   if (post_norms()) {
     branch = NormForward("mlp post-norm", branch, Holder::kWorkspace);
@@ -147,7 +153,9 @@ TensorId LayerEmitter::MlpBackward(const LayerTensors& t, TensorId gradient,
   if (post_norms()) {
     branch = NormBackward("mlp post-norm backward", t.mlp_branch, branch);
   }
-  const TensorId activated = RowBackward(Down(), t.activated, branch, weights);
+  const TensorId activated =
+      RowBackward(Down(), t.activated, branch, weights, t.down_adapters);
+  if (activated == kNoTensor) return kNoTensor;
   const int64_t elements = shape_.tokens * shape_.ffn;
   const TensorId up = Pointwise(
       model_.gated_mlp ? "gated activation backward" : "activation backward",
@@ -155,7 +163,7 @@ TensorId LayerEmitter::MlpBackward(const LayerTensors& t, TensorId gradient,
                        : PointwiseOp::kActivationBackward,
       training_.kernels.fused_activation, elements, {t.up, t.gate, activated},
       Words(shape_.tokens * Up().out), Holder::kWorkspace);
-  return ColumnBackward(Up(), t.mlp_norm, up, weights);
+  return ColumnBackward(Up(), t.mlp_norm, up, weights, t.up_adapters);
 }
 
 LayerTensors LayerEmitter::Forward(TensorId input, TensorId weights) {
@@ -166,7 +174,8 @@ LayerTensors LayerEmitter::Forward(TensorId input, TensorId weights) {
   AttentionForward(&t, weights);
   t.attention_branch =
       Row(AttentionOut(), t.context, weights,
-          post_norms() ? Holder::kActivations : Holder::kWorkspace);
+          post_norms() ? Holder::kActivations : Holder::kWorkspace,
+          &t.out_adapters);
   TensorId branch = t.attention_branch;
   if (post_norms()) {
     branch = NormForward("attention post-norm", branch, Holder::kWorkspace);
@@ -189,6 +198,7 @@ TensorId LayerEmitter::Backward(const LayerTensors& kept, TensorId gradient,
   const LayerTensors t = Recomputed(kept, weights);
   const bool parallel = model_.parallel_residual;
   const TensorId mlp = MlpBackward(t, gradient, weights);
+  if (mlp == kNoTensor) return kNoTensor;
   // The gradient of the residual stream between the two halves.
   TensorId middle = gradient;
   TensorId shared = kNoTensor;  // one norm feeds both halves
@@ -207,8 +217,10 @@ TensorId LayerEmitter::Backward(const LayerTensors& kept, TensorId gradient,
                           branch);
   }
   const TensorId context =
-      RowBackward(AttentionOut(), t.context, branch, weights);
+      RowBackward(AttentionOut(), t.context, branch, weights, t.out_adapters);
+  if (context == kNoTensor) return kNoTensor;
   TensorId norm = AttentionBackward(t, context, weights);
+  if (norm == kNoTensor) return kNoTensor;
   if (shared != kNoTensor) norm = Add("norm gradient", norm, shared);
   const TensorId input = NormBackward("attention norm backward", t.input, norm);
   return Add("residual gradient", input, middle);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "models/adapters.h"
 #include "models/latent_attention.h"
 
 namespace models {
@@ -51,7 +52,9 @@ RankShape::RankShape(const ModelSpec& model, const TrainingSpec& training)
       sequence(training.sequence_length / training.split.context),
       tokens(batch * sequence),
       activation(ActivationType(training.precision)),
-      matmul(training.precision == Precision::kFp8 ? DType::kFp8 : activation) {
+      matmul(training.precision == Precision::kFp8 ? DType::kFp8 : activation),
+      frozen(training.lora.on()),
+      adapters(0) {
   const Split& split = training.split;
   const int64_t tp = split.tensor;
   shard = split.sequence ? tokens / tp : tokens;
@@ -75,7 +78,9 @@ RankShape::RankShape(const ModelSpec& model, const TrainingSpec& training)
                                    ? training.pad_vocab_to * tp
                                    : 1) /
           tp;
-  layer_parameters = LayerParameters(model, *this);
+  adapters = AdapterParameters(training.lora, model, *this, tp);
+  layer_parameters = LayerParameters(model, *this) + adapters;
+  if (training.lora.nf4) nf4_weights = Nf4Weights(model, *this);
   const int64_t table = vocab * model.hidden;
   embedding_parameters = table;
   if (model.positions == Positions::kLearned) {
@@ -94,6 +99,14 @@ int64_t RankShape::ParametersOf(const Chunk& chunk) const {
   if (chunk.head) count += head_parameters;
   if (chunk.head && !chunk.embedding) count += tied_head_parameters;
   return count;
+}
+
+int64_t RankShape::TrainedInLayer() const {
+  return frozen ? adapters : layer_parameters;
+}
+
+int64_t RankShape::TrainedOf(const Chunk& chunk) const {
+  return frozen ? chunk.layers * adapters : ParametersOf(chunk);
 }
 
 std::vector<std::vector<Chunk>> ChunksOf(const ModelSpec& model,

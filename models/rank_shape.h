@@ -52,6 +52,16 @@ struct RankShape {
 
   // Of a chunk; counts a tied embedding once where both ends share a rank.
   int64_t ParametersOf(const Chunk& chunk) const;
+
+  // Of all these, what trains: everything, or adapters alone.
+  int64_t TrainedInLayer() const;
+  int64_t TrainedOf(const Chunk& chunk) const;
+  int64_t TrainedEnds(int64_t parameters) const {
+    return frozen ? 0 : parameters;
+  }
+  bool frozen;              // adapters alone train
+  int64_t adapters;         // parameters of a layer's; part of layer_parameters
+  int64_t nf4_weights = 0;  // weights of a layer stored in four bits
 };
 
 // The chunks of each pipeline stage, [stage][virtual stage]. Chunk c of the

@@ -53,7 +53,7 @@ class StepEmitter {
         shape_(model, training),
         data_(training, shape_, &b_) {
     b_.SetPhase(Phase::kStep);
-    for (const Chunk& chunk : chunks) parameters_ += shape_.ParametersOf(chunk);
+    for (const Chunk& chunk : chunks) parameters_ += shape_.TrainedOf(chunk);
   }
 
   OpGraph Emit() && {
@@ -82,6 +82,7 @@ class StepEmitter {
   // tensor-parallel ranks, which see different tokens under sequence
   // parallelism.
   void ReduceSharedParameters() {
+    if (shape_.frozen) return;
     const Split& split = training_.split;
     const bool ends =
         std::any_of(chunks_.begin(), chunks_.end(),

@@ -25,6 +25,12 @@ StateBytes StateBytesOf(const TrainingSpec& training) {
     case Optimizer::kAdam8bit:
       state.optimizer = 2;
       break;
+    case Optimizer::kMuon:
+    case Optimizer::kLion:
+      state.optimizer = 4;
+      break;
+    case Optimizer::kAdafactor:
+      break;
   }
   return state;
 }
@@ -38,7 +44,8 @@ absl::string_view NameOf(Precision precision) {
 absl::string_view NameOf(Optimizer optimizer) {
   constexpr absl::string_view kNames[] = {"SGD",     "MOMENTUM", "ADAGRAD",
                                           "RMSPROP", "ADAM",     "ADAMW",
-                                          "LAMB",    "ADAM_8BIT"};
+                                          "LAMB",    "ADAM_8BIT", "MUON",
+                                          "ADAFACTOR", "LION"};
   return kNames[static_cast<size_t>(optimizer)];
 }
 

@@ -14,13 +14,15 @@
 #include <string>
 #include <vector>
 
+#include "models/fp8_recipe.h"
+#include "models/lora.h"
 #include "models/op.h"
+#include "models/optimizer_options.h"
 
 namespace models {
 
 // Of the matrix products. kFp16, kBf16: mixed, with FP32 master weights. kFp8:
-// linear layers in FP8 by the delayed or current-scaling recipe of Transformer
-// Engine, everything else in BF16.
+// linear layers in FP8 by an Fp8Recipe, everything else in BF16.
 enum class Precision : uint8_t { kFp32, kTf32, kFp16, kBf16, kFp8 };
 
 enum class Optimizer : uint8_t {
@@ -32,6 +34,13 @@ enum class Optimizer : uint8_t {
   kAdamW,
   kLamb,
   kAdam8bit,  // bitsandbytes: one byte per moment
+  // Momentum, orthogonalised by Newton-Schulz iterations on each matrix of a
+  // layer (Jordan et al. 2024); embeddings, head and vectors by AdamW.
+  kMuon,
+  // Second moments of a matrix as one number a row and one a column (Shazeer
+  // and Stern 2018); no first moment.
+  kAdafactor,
+  kLion,  // momentum alone, and the sign of the update (Chen et al. 2023)
 };
 
 enum class Recompute : uint8_t {
@@ -141,7 +150,10 @@ struct TrainingSpec {
   bool fp32_gradients = true;     // accumulated in FP32; else 16-bit
   bool fp32_grad_reduce = true;   // gradients travel as FP32; else 16-bit
   bool fp8_param_gather = false;  // FSDP / ZeRO gathers weights as FP8
+  Fp8Recipe fp8;
+  LoraSpec lora;
   Optimizer optimizer = Optimizer::kAdamW;
+  OptimizerOptions optimizer_options;
   bool gradient_clipping = true;  // global norm over all ranks
   Recompute recompute = Recompute::kNone;
   int64_t recompute_layers =

@@ -35,6 +35,16 @@ class ChunkEmitter {
  private:
   const RankShape& shape() const { return layers_.shape(); }
 
+  // Of parameters of the ends, those that train.
+  int64_t Trained(int64_t ends) const { return shape().TrainedEnds(ends); }
+  // Whether nothing before layer `i` of the chunk trains. A layer that is
+  // recomputed whole needs an input with a gradient all the same (Megatron-Bridge
+  // maybe_enable_recompute_inputs_grad), as do activations that came as messages.
+  bool EndsGradients(size_t i) const {
+    return shape().frozen && chunk_.embedding && i == 0 &&
+           training_.recompute != Recompute::kFull;
+  }
+
   // Of the ends of the model that this chunk has. A tied table counts at the
   // embedding where both are here.
   int64_t RootParameters() const {
@@ -83,7 +93,8 @@ class ChunkEmitter {
     if (!data_.sharded_weights() && !first_use) return;
     if (data_.sharded_weights() && training_.fp8_param_gather) return;
     const MemoryBound cast =
-        PointwiseWork(PointwiseOp::kQuantise, true, shape().layer_parameters,
+        PointwiseWork(PointwiseOp::kQuantise, true,
+                      shape().layer_parameters - shape().adapters,
                       BitsOf(shape().activation));
     b_.Add({.work = Kernel(cast),
             .name = "quantise weights",
@@ -120,7 +131,7 @@ class ChunkEmitter {
       x = b_.Input();
     } else {
       x = layers_.EmbeddingForward(
-          sharded ? root_ : data_.GatherUpdated(EmbeddingParameters()));
+          sharded ? root_ : data_.GatherUpdated(Trained(EmbeddingParameters())));
     }
     std::vector<size_t> order(kept_.size());
     for (size_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -129,7 +140,7 @@ class ChunkEmitter {
       if (sharded) {
         Prefetch(order, i, &gathered);
       } else {
-        weights_[i] = data_.GatherUpdated(shape().layer_parameters);
+        weights_[i] = data_.GatherUpdated(shape().TrainedInLayer());
       }
       SelectLayer(i);
       data_.Unpack(shape().layer_parameters, weights_[i]);
@@ -142,7 +153,7 @@ class ChunkEmitter {
     if (!chunk_.head) {
       Message(Axis::kForwardOut, "send activations", x, Holder::kWorkspace);
     } else {
-      if (!sharded) root_ = data_.GatherUpdated(HeadParameters());
+      if (!sharded) root_ = data_.GatherUpdated(Trained(HeadParameters()));
       head_ = layers_.HeadForward(x, root_);
     }
   }
@@ -165,19 +176,19 @@ class ChunkEmitter {
     } else {
       gradient = layers_.HeadBackward(head_, root_);
     }
-    int64_t root_left = RootParameters();
+    int64_t root_left = Trained(RootParameters());
     if (data_.sharded_weights()) {
       root_gradients_ = layers_.TakeGradients();  // one unit with the embedding
     } else if (chunk_.head) {
       // A tied table's gradient is complete only after the embedding's pass.
-      data_.Reduce(HeadParameters(), layers_.TakeGradients());
-      root_left -= HeadParameters();
+      data_.Reduce(Trained(HeadParameters()), layers_.TakeGradients());
+      root_left -= Trained(HeadParameters());
     }
     BackwardLayers(&gradient);
     if (!chunk_.embedding) {
       Message(Axis::kBackwardOut, "send gradients", gradient,
               Holder::kWorkspace);
-    } else if (!model_.linear_stack) {
+    } else if (!model_.linear_stack && !shape().frozen) {
       layers_.EmbeddingBackward(gradient);
     }
     for (const TensorId g : layers_.TakeGradients()) {
@@ -199,9 +210,10 @@ class ChunkEmitter {
       SelectLayer(i);
       if (again) data_.Unpack(shape().layer_parameters, weights_[i]);
       QuantiseWeights(weights_[i], false);
+      layers_.SetInputGradient(!EndsGradients(i));
       *gradient = layers_.Backward(kept_[i], *gradient, weights_[i]);
       ends_[i] = *gradient;
-      data_.Reduce(shape().layer_parameters, layers_.TakeGradients());
+      data_.Reduce(shape().TrainedInLayer(), layers_.TakeGradients());
     }
     b_.SetLayer(-1);
   }
@@ -233,12 +245,13 @@ StageGraph BuildStage(const ModelSpec& model, const TrainingSpec& training,
   const RankShape shape(model, training);
   for (const Chunk& chunk : chunks) {
     stage.chunks.push_back(BuildChunk(model, training, chunk));
-    stage.parameters += shape.ParametersOf(chunk);
   }
   stage.step = BuildStep(model, training, chunks);
+  const HeldParameters held = HeldOf(shape, chunks);
+  stage.parameters = held.all;
   for (int holder = 0; holder < kHolders; ++holder) {
     stage.resident[static_cast<size_t>(holder)] =
-        ResidentBytes(training, stage.parameters, static_cast<Holder>(holder));
+        HeldBytes(training, held, static_cast<Holder>(holder));
   }
   return stage;
 }

@@ -35,7 +35,8 @@ constexpr FigureRow kRows[] = {
     {"tflops_per_second_per_gpu", "TFLOP/s per GPU", "TFLOP/s",
      "model FLOPs / step_seconds / gpus; model FLOPs are those of the matrix "
      "products forward and backward, attention counted in full, nothing "
-     "recomputed (Megatron's formula)"},
+     "recomputed (Megatron's formula); frozen weights have no gradient and "
+     "count none, adapters count"},
     {"mfu", "MFU", "",
      "tflops_per_second_per_gpu / peak_tflops_per_second (PaLM, appendix B)"},
     {"hfu", "HFU", "",

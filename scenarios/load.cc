@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "hardware/cluster.h"
 #include "models/load_model.h"
+#include "scenarios/lora_fields.h"
 #include "scenarios/size_checks.h"
 #include "scenarios/training_fields.h"
 
@@ -123,6 +124,9 @@ absl::StatusOr<Inputs> InputsOf(const ScenarioFile& s) {
   const absl::Status training =
       CheckTraining(s.training, inputs, s.file.At("training"));
   if (!training.ok()) return training;
+  const absl::Status lora =
+      CheckLora(s.training, inputs, s.file.At("training"));
+  if (!lora.ok()) return lora;
   const absl::Status size = CheckSize(inputs, s.file.At("training"));
   if (!size.ok()) return size;
 

@@ -264,6 +264,24 @@ std::string DescribeBatch(const models::TrainingSpec& training) {
                       training.micro_batch);
 }
 
+// "BF16, ADAMW, recompute NONE", and the adapters if they alone train.
+std::string DescribePrecision(const Inputs& inputs) {
+  const models::TrainingSpec& training = inputs.training;
+  std::string text = absl::StrCat(models::NameOf(training.precision), ", ",
+                                  models::NameOf(training.optimizer),
+                                  ", recompute ",
+                                  models::NameOf(training.recompute));
+  if (!training.lora.on()) return text;
+  models::TrainingSpec alone = training;
+  alone.split = {};
+  const double trained = Count(inputs.model.layers *
+                               models::RankShape(inputs.model, alone).adapters);
+  absl::StrAppendFormat(&text, ", LoRA rank %d (%.2f million parameters)%s",
+                        training.lora.rank, trained * 1e-6,
+                        training.lora.nf4 ? " beside NF4 weights" : "");
+  return text;
+}
+
 Report Summarize(const Inputs& inputs, const Outcome& outcome) {
   Report report;
   report.set_scenario(inputs.name);
@@ -276,10 +294,7 @@ Report Summarize(const Inputs& inputs, const Outcome& outcome) {
   report.set_profile(inputs.profile);
   report.set_split(DescribeSplit(inputs.training.split));
   report.set_batch(DescribeBatch(inputs.training));
-  report.set_precision(
-      absl::StrCat(models::NameOf(inputs.training.precision), ", ",
-                   models::NameOf(inputs.training.optimizer), ", recompute ",
-                   models::NameOf(inputs.training.recompute)));
+  report.set_precision(DescribePrecision(inputs));
   report.set_fits(Fits(inputs, outcome));
   SummarizeSpeed(inputs, outcome, &report);
   SummarizeParts(inputs, outcome, &report);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "scenarios/lora_fields.h"
+
 namespace scenarios {
 namespace {
 
@@ -148,7 +150,10 @@ models::TrainingSpec TrainingSpecOf(const proto::Training& t, int64_t layers,
           .fp32_gradients = t.fp32_gradients(),
           .fp32_grad_reduce = t.fp32_grad_reduce(),
           .fp8_param_gather = t.fp8_param_gather(),
+          .fp8 = {},
+          .lora = LoraSpecOf(t),
           .optimizer = OptimizerOf(t),
+          .optimizer_options = {},
           .gradient_clipping = t.gradient_clipping(),
           .recompute = RecomputeOf(t),
           .recompute_layers = t.recompute_layers(),

@@ -50,7 +50,7 @@ std::optional<std::string> ZeroTwo(const Inputs&, TrainingSpec* t) {
   return RaiseZero(t, 2);
 }
 std::optional<std::string> ZeroThree(const Inputs&, TrainingSpec* t) {
-  if (t->split.pipeline > 1) return std::nullopt;
+  if (t->split.pipeline > 1 || t->lora.nf4) return std::nullopt;
   return RaiseZero(t, 3);
 }
 
@@ -60,11 +60,25 @@ std::optional<std::string> HalveMicroBatch(const Inputs&, TrainingSpec* t) {
   return absl::StrCat("training.micro_batch=", t->micro_batch);
 }
 
+// QLoRA: frozen weights of linear layers in four bits.
+std::optional<std::string> FourBitWeights(const Inputs&, TrainingSpec* t) {
+  const bool half = t->precision == models::Precision::kBf16 ||
+                    t->precision == models::Precision::kFp16;
+  if (!t->lora.on() || t->lora.nf4 || !half || t->split.tensor > 1 ||
+      t->split.zero == 3) {
+    return std::nullopt;
+  }
+  t->lora.nf4 = true;
+  return "training.lora.base_weights=NF4";
+}
+
 // Whether the ranks of a tensor group of that size have like parts of a layer,
 // and are on one server.
 bool TensorFits(const Inputs& inputs, int64_t tensor) {
   const models::ModelSpec& m = inputs.model;
+  const models::LoraSpec& lora = inputs.training.lora;
   return !m.linear_stack && tensor <= inputs.cluster.gpus_per_node &&
+         lora.rank % tensor == 0 && !lora.nf4 &&
          m.heads % tensor == 0 &&
          (m.kv_heads % tensor == 0 || tensor % m.kv_heads == 0) &&
          m.ffn_hidden % tensor == 0 &&
@@ -99,8 +113,9 @@ std::optional<std::string> DoublePipeline(const Inputs& inputs,
 }
 
 constexpr Change kChanges[] = {
-    {RecomputeSelective}, {RecomputeFull},   {ZeroOne},      {ZeroTwo},
-    {ZeroThree},          {HalveMicroBatch}, {DoubleTensor}, {DoublePipeline},
+    {RecomputeSelective}, {RecomputeFull},   {ZeroOne},
+    {ZeroTwo},            {ZeroThree},       {HalveMicroBatch},
+    {DoubleTensor},       {DoublePipeline},  {FourBitWeights},
 };
 
 // The same with two microbatches for each stage, if it has more: what they fill
