@@ -136,9 +136,26 @@ absl::StatusOr<std::vector<std::string>> WithRuns(
   return runs;
 }
 
+// What `validate` finds for each table, one table after the other.
+template <class Row, class ValidateOne>
+absl::StatusOr<std::vector<Row>> OfTables(const std::vector<std::string>& tables,
+                                          ValidateOne validate) {
+  std::vector<Row> all;
+  for (const std::string& table : tables) {
+    const Progress progress("predicting the rows of " + table);
+    absl::StatusOr<std::vector<Row>> rows = validate(table);
+    if (!rows.ok()) return rows.status();
+    all.insert(all.end(), rows->begin(), rows->end());
+  }
+  return all;
+}
+
 int CheckMemoryOf(const Arguments& a, int threads) {
   const absl::StatusOr<std::vector<scenarios::MemoryCheck>> checks =
-      scenarios::ValidateMemory(a.table, threads);
+      OfTables<scenarios::MemoryCheck>(
+          a.tables, [&](const std::string& table) {
+            return scenarios::ValidateMemory(table, threads);
+          });
   if (!checks.ok()) return Fail(checks.status());
   std::cout << (a.format == "json"  ? scenarios::MemoryJson(*checks)
                 : a.format == "csv" ? scenarios::MemoryCsv(*checks)
@@ -204,10 +221,12 @@ int ExplainScenario(const Arguments& a) {
 int ValidateTable(const Arguments& a) {
   const unsigned cores = std::thread::hardware_concurrency();
   const int threads = cores > 0 ? static_cast<int>(cores) : 1;
-  const Progress progress("predicting the rows of " + a.table);
   if (a.memory) return CheckMemoryOf(a, threads);
   const absl::StatusOr<std::vector<scenarios::Prediction>> rows =
-      scenarios::Validate(a.table, a.by, threads);
+      OfTables<scenarios::Prediction>(
+          a.tables, [&](const std::string& table) {
+            return scenarios::Validate(table, a.by, threads);
+          });
   if (!rows.ok()) return Fail(rows.status());
   std::cout << (a.format == "json"  ? scenarios::ToJson(*rows)
                 : a.format == "csv" ? scenarios::ToCsv(*rows)

@@ -31,11 +31,10 @@ struct Arguments {
   std::string graph;                 // file to write; empty: none
   int64_t graph_layer = 0;
   std::string list_kind;
-  std::string table;
   std::vector<std::string> by;
   std::string out;
   bool ranking = false, memory = false;  // of validate
-  std::vector<std::string> tables;  // of fit
+  std::vector<std::string> tables;  // of validate and fit
   std::string start, date;          // of fit; empty: see FitQuestion; today
   std::vector<std::string> gpus, only;
 };

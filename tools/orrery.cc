@@ -109,11 +109,11 @@ void AddExplain(CLI::App& app, Arguments& a, int& code) {
 
 void AddValidate(CLI::App& app, Arguments& a, int& code) {
   CLI::App* validate = app.add_subcommand(
-      "validate", "predict every row of a table of measurements, or of a suite");
+      "validate", "predict every row of tables of measurements, or of suites");
   validate
-      ->add_option("TABLE", a.table,
-                   "CSV file, whose columns say what was measured; or a suite, "
-                   "a file or a name of `orrery list suites`")
+      ->add_option("TABLE", a.tables,
+                   "CSV files, whose columns say what was measured; or suites, "
+                   "files or names of `orrery list suites`")
       ->required()
       ->check(NotEmpty);
   validate
