@@ -245,6 +245,8 @@ class LayerEmitter {
                            TensorId residual, Holder holder, TensorId* mask);
   TensorId ResidualBackward(absl::string_view name, TensorId gradient,
                             TensorId mask);
+  TensorId CastLogits(absl::string_view name, TensorId logits, DType to);
+  TensorId NormOfHeadBackward(const HeadTensors& t, TensorId gradient);
   TensorId Add(absl::string_view name, TensorId a, TensorId b);
   TensorId Pointwise(absl::string_view name, PointwiseOp op, bool fused,
                      int64_t elements, std::initializer_list<TensorId> reads,

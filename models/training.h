@@ -86,6 +86,7 @@ struct KernelChoices {
   bool fused_residual = true;       // bias + dropout + add in one kernel
   bool fused_softmax = true;        // scale + mask + softmax, when materialised
   bool fused_cross_entropy = true;  // no FP32 copy of the logits
+  bool fp32_logits = false;         // fused loss on logits cast to FP32
   bool fused_optimizer = true;      // multi-tensor apply
   // Weight gradients are summed over microbatches by their GEMM (Megatron's
   // gradient_accumulation_fusion); false: by a kernel of its own.

@@ -69,12 +69,35 @@ LayerEmitter::HeadTensors LayerEmitter::HeadForward(TensorId input,
   t.logits = Column(Head(model_, shape_), t.norm, weights, Holder::kLogits);
   const int64_t elements = shape_.tokens * shape_.vocab;
   const sim::Bytes fp32 = BytesOf(DType::kFp32, elements);
+  if (fused && training_.kernels.fp32_logits) {
+    t.logits = CastLogits("logits to FP32", t.logits, DType::kFp32);
+    t.probabilities =
+        b_.Add({.work = Kernel(PointwiseWork(PointwiseOp::kCrossEntropyForward,
+                                             fused, elements, 32, 0)),
+                .name = "cross-entropy"},
+               {t.logits});
+    if (training_.split.tensor > 1) SumLoss(t.probabilities);
+    return t;
+  }
   t.probabilities = Pointwise(
       "cross-entropy", PointwiseOp::kCrossEntropyForward, fused, elements,
       {t.logits}, fused ? sim::Bytes(0) : fp32, Holder::kLogits);
   if (!fused) b_.Also(fp32, Holder::kLogits, "logits in FP32");
   if (training_.split.tensor > 1) SumLoss(t.probabilities);
   return t;
+}
+
+TensorId LayerEmitter::CastLogits(absl::string_view name, TensorId logits,
+                                  DType to) {
+  const int64_t elements = shape_.tokens * shape_.vocab;
+  const DType from = to == DType::kFp32 ? shape_.activation : DType::kFp32;
+  return b_.Add(
+      {.work = Kernel(MemoryBound{.kind = models::Pointwise::kCast,
+                                  .read = BytesOf(from, elements),
+                                  .written = BytesOf(to, elements),
+                                  .flops = sim::Flops(0)}),
+       .name = name},
+      {logits}, BytesOf(to, elements), Holder::kLogits);
 }
 
 // Three numbers of each token, and the loss that is made of them.
@@ -101,6 +124,19 @@ TensorId LayerEmitter::HeadBackward(const HeadTensors& t, TensorId weights) {
   if (model_.linear_stack) return StackHeadBackward(t, weights);
   const int64_t elements = shape_.tokens * shape_.vocab;
   const bool fused = training_.kernels.fused_cross_entropy;
+  if (fused && training_.kernels.fp32_logits) {
+    const TensorId in_fp32 = b_.Add(
+        {.work = Kernel(PointwiseWork(PointwiseOp::kCrossEntropyBackward, fused,
+                                      elements, 32, 0)),
+         .name = "cross-entropy backward"},
+        {t.logits, t.probabilities}, BytesOf(DType::kFp32, elements),
+        Holder::kLogits);
+    return NormOfHeadBackward(
+        t, ColumnBackward(Head(model_, shape_), t.norm,
+                          CastLogits("logits gradient to 16 bits", in_fp32,
+                                     shape_.activation),
+                          weights));
+  }
   const TensorId logits = Pointwise(
       "cross-entropy backward", PointwiseOp::kCrossEntropyBackward, fused,
       elements, {fused ? t.logits : kNoTensor, t.probabilities},
@@ -111,12 +147,15 @@ TensorId LayerEmitter::HeadBackward(const HeadTensors& t, TensorId weights) {
     b_.Also(BytesOf(DType::kFp32, elements), Holder::kLogits,
             "gradient of the logits in FP32");
   }
-  TensorId gradient = ColumnBackward(Head(model_, shape_), t.norm,
-                                     fused ? t.logits : logits, weights);
-  if (model_.final_norm) {
-    gradient = NormBackward("final norm backward", t.input, gradient);
-  }
-  return gradient;
+  return NormOfHeadBackward(
+      t, ColumnBackward(Head(model_, shape_), t.norm, fused ? t.logits : logits,
+                        weights));
+}
+
+TensorId LayerEmitter::NormOfHeadBackward(const HeadTensors& t,
+                                          TensorId gradient) {
+  if (!model_.final_norm) return gradient;
+  return NormBackward("final norm backward", t.input, gradient);
 }
 
 }  // namespace models

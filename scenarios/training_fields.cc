@@ -71,6 +71,7 @@ models::KernelChoices KernelsOf(const proto::Kernels& k) {
       .fused_residual = k.fused_residual(),
       .fused_softmax = k.fused_softmax(),
       .fused_cross_entropy = k.fused_cross_entropy(),
+      .fp32_logits = k.fp32_logits(),
       .fused_optimizer = k.fused_optimizer(),
       .fused_gradient_sum = k.fused_gradient_sum(),
       .gather_copies = k.gather_copies(),
