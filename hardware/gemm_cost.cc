@@ -26,6 +26,14 @@ double Fourth(double x) { return (x * x) * (x * x); }
 
 double BytesOf(models::DType dtype) { return models::BitsOf(dtype) / 8.0; }
 
+// Factor on the rate of 16-bit products: asynchronous copies take 16 bytes where
+// rows of n and of k elements are whole multiples of that; down to 4 bytes they
+// take what divides the rows, and single elements go through registers.
+double CopiesOf(const GemmLaw& law, const models::Gemm& g) {
+  if (models::BitsOf(g.dtype) != 16 || (g.n | g.k) % 8 == 0) return 1;
+  return (g.n | g.k) % 2 == 0 ? law.narrow_copies : law.element_copies;
+}
+
 // What does not depend on the tile.
 struct Problem {
   double batch = 1, m = 0, n = 0, k = 0;
@@ -43,7 +51,7 @@ struct Problem {
 Problem ProblemOf(const GpuSpec& gpu, const PowerLaw& power, const GemmLaw& law,
                   const models::Gemm& g, L2 l2, double clock) {
   Problem p;
-  p.slowness = 1 / clock;
+  p.slowness = 1 / (clock * CopiesOf(law, g));
   p.batch = static_cast<double>(g.batch);
   p.m = static_cast<double>(g.m);
   p.n = static_cast<double>(g.n);

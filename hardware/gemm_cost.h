@@ -12,6 +12,8 @@
 //   feed    = (tm A bytes + tn B bytes) / L2 bandwidth of an SM      likewise
 //   loop    = (asynchronous copies ? max(tensor, feed)
 //              : sqrt(tensor^2 + feed^2)) * 64 ceil(k / 64 s)
+//   loop is longer by 1 / narrow_copies where rows of 16-bit elements are no
+//             multiple of 16 bytes, by 1 / element_copies where not of 4
 //   compute = max(waves * loop + (waves - 1) * turnover,
 //                 FLOPs / sustained rate)                         power limit
 //   memory  = latency + bytes / (efficiency * bandwidth)

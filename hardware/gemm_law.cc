@@ -25,6 +25,10 @@ constexpr NumberRange kGemmRanges[] = {
 constexpr NumberRange kEightBitRanges[] = {
     {.field = "eight_bit_l2_efficiency", .most = 1, .above_least = true},
 };
+constexpr NumberRange kCopiesRanges[] = {
+    {.field = "narrow", .most = 1, .above_least = true},
+    {.field = "elements", .most = 1, .above_least = true},
+};
 constexpr NumberRange kSplitRanges[] = {
     {.field = "waves", .least = 1, .most = 8},
     {.field = "extra_us"},
@@ -94,6 +98,12 @@ absl::Status ReadParts(const proto::GemmLaw& message,
   if (message.has_eight_bit_l2_efficiency()) {
     status = CheckNumbers(message, place, kEightBitRanges);
     law.eight_bit_l2_efficiency = message.eight_bit_l2_efficiency();
+  }
+  if (status.ok() && message.has_odd_rows()) {
+    status =
+        CheckNumbers(message.odd_rows(), place.At("odd_rows"), kCopiesRanges);
+    law.narrow_copies = message.odd_rows().narrow();
+    law.element_copies = message.odd_rows().elements();
   }
   if (status.ok() && message.has_split()) {
     status = CheckNumbers(message.split(), place.At("split"), kSplitRanges);

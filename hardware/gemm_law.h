@@ -40,6 +40,9 @@ struct GemmLaw {
   double reduction_rate = 0;  // bytes per second
   double memory_efficiency = 1;
   double warm_miss = 1;
+  // Factors on the rate of 16-bit products whose rows are no multiple of 16
+  // bytes, but of 4; and of 2 only.
+  double narrow_copies = 1, element_copies = 1;
   std::vector<Tile> tiles;
   double quantise_seconds = 0;  // 0: multiplies 16-bit activations
   double quantise_per_sm = 0;   // bytes per second

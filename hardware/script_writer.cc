@@ -28,6 +28,12 @@ bool IsReceive(const Op& op) {
          (c->axis == Axis::kForwardIn || c->axis == Axis::kBackwardIn);
 }
 
+// A layer is done when its kernels and their tensor-parallel sums are.
+bool IsOfItsLayer(const Op& op) {
+  const models::Collective* c = op.collective();
+  return c == nullptr || c->axis == Axis::kTensor;
+}
+
 }  // namespace
 
 ScriptWriter::ScriptWriter(const models::TrainingSpec& training,
@@ -104,7 +110,8 @@ void ScriptWriter::WaitForBlockingMessages(const Op& op, const Pass& pass,
                                            std::vector<TaskId>* after) const {
   const bool ahead = training_.split.virtual_stages > 1;
   if (training_.overlap.pipeline || pass.kind == PassKind::kWeightGradient ||
-      (ahead && training_.host.launch_blocking)) {
+      (ahead && (training_.host.launch_blocking ||
+                 training_.host.synchronise_layers))) {
     return;
   }
   const TaskId newest = newest_[0];
@@ -114,8 +121,23 @@ void ScriptWriter::WaitForBlockingMessages(const Op& op, const Pass& pass,
   }
 }
 
+bool ScriptWriter::EndsLayer(const models::OpGraph& graph, size_t row,
+                             const Pass& pass) const {
+  const auto id = sim::AsId<OpId>(row);
+  if (!training_.host.synchronise_layers || !IsOfItsLayer(graph.ops[id])) {
+    return false;
+  }
+  for (++row; row < graph.ops.size(); ++row) {
+    const Op& next = graph.ops[sim::AsId<OpId>(row)];
+    if (!IsOfItsLayer(next) || Skipped(next, pass)) continue;
+    return next.layer != graph.ops[id].layer;
+  }
+  return true;
+}
+
 TaskId ScriptWriter::WriteOp(const PricedOp& priced, sim::LabelId label,
-                             int64_t pass, std::span<const TaskId> after) {
+                             int64_t pass, bool ends_layer,
+                             std::span<const TaskId> after) {
   const Op& op = priced.op;
   const models::Host& host = training_.host;
   const int launches =
@@ -139,7 +161,8 @@ TaskId ScriptWriter::WriteOp(const PricedOp& priced, sim::LabelId label,
   }
   // A blocked host could not post the receive that its peer's send waits for.
   task.host_sync =
-      op.host_sync || (host.launch_blocking && !IsSend(op) && !IsReceive(op));
+      op.host_sync || ends_layer ||
+      (host.launch_blocking && !IsSend(op) && !IsReceive(op));
   if (task.host_sync) host_ = sim::Duration(0);
   const TaskId id = script_.Append(task, after);
   newest_[static_cast<size_t>(stream)] = id;
@@ -194,7 +217,8 @@ void ScriptWriter::WritePass(const Pass& pass) {
     FindWaits(graph, id, pass, &after);
     const auto label =
         sim::AsId<sim::LabelId>(sim::Row(labels_.chunks[chunk]) + row);
-    const TaskId task = WriteOp(ops_[label], label, pass.microbatch, after);
+    const TaskId task = WriteOp(ops_[label], label, pass.microbatch,
+                                EndsLayer(graph, row, pass), after);
     tasks[row] = task;
     if (op.kernel() != nullptr) fresh_pass_ = false;
     if (IsSend(op)) sent.push_back(task);
@@ -246,7 +270,7 @@ void ScriptWriter::WriteStep() {
     std::sort(after.begin(), after.end());
     after.erase(std::unique(after.begin(), after.end()), after.end());
     const auto label = sim::AsId<sim::LabelId>(sim::Row(labels_.step) + row);
-    tasks[row] = WriteOp(ops_[label], label, 0, after);
+    tasks[row] = WriteOp(ops_[label], label, 0, false, after);
     if (op.collective() != nullptr) reduction = tasks[row];
   }
 }

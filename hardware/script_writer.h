@@ -35,8 +35,11 @@ class ScriptWriter {
   // Finds the passes of each chunk that come first and last.
   void FindEnds(std::span<const models::Pass> passes);
   bool Skipped(const models::Op& op, const models::Pass& pass) const;
+  // Whether the host waits for this op of the pass because a layer ends there.
+  bool EndsLayer(const models::OpGraph& graph, size_t row,
+                 const models::Pass& pass) const;
   sim::TaskId WriteOp(const PricedOp& op, sim::LabelId label, int64_t pass,
-                      std::span<const sim::TaskId> after);
+                      bool ends_layer, std::span<const sim::TaskId> after);
   // What `op` of the pass waits for: ops of other lanes.
   void FindWaits(const models::OpGraph& graph, models::OpId op,
                  const models::Pass& pass, std::vector<sim::TaskId>* after);

@@ -121,6 +121,14 @@ TensorId LayerEmitter::FusedCoreBackward(const LayerTensors& t,
   return PadsLatentValues() ? CutValueGradient(output) : output;
 }
 
+// Megatron's fused kernel works on four matrices of scores at once, and steps
+// aside where they are no multiple of that (fused_softmax.py,
+// is_kernel_available).
+bool LayerEmitter::FusesSoftmax() const {
+  return training_.kernels.fused_softmax &&
+         shape_.batch * shape_.q_heads % 4 == 0;
+}
+
 // Scores are written to memory: batched products around a softmax.
 void LayerEmitter::MaterialisedCore(LayerTensors* t) {
   const int64_t heads = shape_.batch * shape_.q_heads;
@@ -150,7 +158,7 @@ void LayerEmitter::MaterialisedCore(LayerTensors* t) {
       bias == kNoTensor ? Words(elements) : sim::Bytes(0));
   if (bias != kNoTensor) b_.Writes(bias);
   t->probabilities = Pointwise("softmax", PointwiseOp::kSoftmaxForward,
-                               kernels.fused_softmax, elements, {scores, bias},
+                               FusesSoftmax(), elements, {scores, bias},
                                Words(elements), Holder::kActivations);
   t->dropped = t->probabilities;
   if (kernels.dropout > 0) {
@@ -197,7 +205,7 @@ TensorId LayerEmitter::MaterialisedCoreBackward(const LayerTensors& t,
   }
   scores =
       Pointwise("softmax backward", PointwiseOp::kSoftmaxBackward,
-                training_.kernels.fused_softmax, elements,
+                FusesSoftmax(), elements,
                 {scores, t.probabilities}, Words(elements), Holder::kWorkspace);
   for (const absl::string_view name :
        {"attention scores dgrad", "attention scores wgrad"}) {

@@ -194,6 +194,7 @@ class LayerEmitter {
   TensorId CoreBackward(const LayerTensors& t, TensorId gradient);
   void FusedCore(LayerTensors* t);
   TensorId FusedCoreBackward(const LayerTensors& t, TensorId gradient);
+  bool FusesSoftmax() const;
   void MaterialisedCore(LayerTensors* t);
   TensorId MaterialisedCoreBackward(const LayerTensors& t, TensorId gradient);
   TensorId ExchangeKeys(absl::string_view name, TensorId tensor, bool twice);

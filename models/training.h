@@ -141,6 +141,9 @@ struct Host {
   bool cuda_graphs = false;
   // CUDA_LAUNCH_BLOCKING=1: the host waits for each kernel; nothing overlaps.
   bool launch_blocking = false;
+  // The host waits at the end of each layer, forward and backward, as where a
+  // profiler times modules one by one.
+  bool synchronise_layers = false;
 };
 
 struct TrainingSpec {

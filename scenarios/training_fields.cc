@@ -163,7 +163,8 @@ models::TrainingSpec TrainingSpecOf(const proto::Training& t, int64_t layers,
           .overlap = OverlapOf(t.overlap()),
           .host = {.launch_microseconds = t.host().launch_us(),
                    .cuda_graphs = t.host().cuda_graphs(),
-                   .launch_blocking = t.host().launch_blocking()},
+                   .launch_blocking = t.host().launch_blocking(),
+                   .synchronise_layers = t.host().synchronise_layers()},
           .pad_vocab_to = t.pad_vocab_to()};
 }
 

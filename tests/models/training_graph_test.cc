@@ -522,6 +522,23 @@ TEST(TrainingGraph, MaterialisedScoresAreAddedToAlibisBias) {
   EXPECT_GT(read("alibi"), 0);
 }
 
+TEST(TrainingGraph, SoftmaxIsFusedOverFourMatricesOfScores) {
+  TrainingSpec t = Training(1024);
+  t.kernels.fused_attention = false;
+  const auto kernels = [&](int64_t tensor) {
+    t.split.tensor = tensor;
+    int total = 0;
+    for (const Op& op : Whole(SmallGpt(), t).ops) {
+      if (op.name == "softmax") total += LaunchesOf(*op.kernel());
+    }
+    return total;
+  };
+  // Two layers, 8 heads: 8 or 4 matrices on a rank are whole fours, 2 are not,
+  // and take three kernels of PyTorch's.
+  EXPECT_EQ(kernels(2), 2);
+  EXPECT_EQ(kernels(4), 2 * 3);
+}
+
 TEST(TrainingGraph, LinearStackCostsSixFlopsAWeightAndTokenButTheFirst) {
   ModelSpec m;
   m.layers = 2;

@@ -157,6 +157,7 @@ void DrawTraining(Draw& d) {
     d.Flip(absl::StrCat("training.", field));
   }
   if (d.Once(8)) set("host.launch_blocking", "true");
+  if (d.Once(8)) set("host.synchronise_layers", "true");
 }
 
 struct Drawn {

@@ -49,6 +49,21 @@ Breakdown Only(const Inputs& inputs) {
   return BreakDown(outcome, outcome.ranks[0]);
 }
 
+TEST(Execute, AHostThatWaitsForEachLayerIsBetweenRunningAheadAndBlocking) {
+  for (const models::Split& split : kSplits) {
+    Inputs inputs = SmallInputs(split, 4);
+    // Slow enough that some kernels wait for the host and others do not.
+    inputs.training.host.launch_microseconds = 20;
+    const auto step = [&] { return Execute(inputs).value().timeline.makespan; };
+    const sim::Duration ahead = step();
+    inputs.training.host.synchronise_layers = true;
+    const sim::Duration layers = step();
+    inputs.training.host = {.launch_microseconds = 20, .launch_blocking = true};
+    EXPECT_GT(layers, ahead) << DescribeSplit(split);
+    EXPECT_LT(layers, step()) << DescribeSplit(split);
+  }
+}
+
 TEST(BreakDown, OneRankHasNoCommunicationAndNoBubble) {
   const Breakdown b = Only(SmallInputs({}, 1));
   for (const Part part : {Part::kTensor, Part::kContext, Part::kData,
