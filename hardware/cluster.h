@@ -12,11 +12,13 @@
 #define HARDWARE_CLUSTER_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "hardware/deep_ep.h"
 #include "hardware/gpu.h"
 #include "hardware/nccl.h"
 #include "sim/units.h"
@@ -59,6 +61,8 @@ struct Cluster {
   sim::Duration switch_latency;
 
   Nccl nccl;  // how NCCL uses these links
+  // And DeepEP; there where a run asks for it.
+  std::optional<DeepEp> deep_ep = std::nullopt;
 
   int ranks() const { return nodes * gpus_per_node; }
   // The same cluster, its network loaded as training loads it.

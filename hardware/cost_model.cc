@@ -108,6 +108,9 @@ Price CostModel::Of(const models::Kernel& kernel, L2 l2) const {
       return CostOf(model.gpu, model.calibration, k, l2);
     }
     KernelCost operator()(const models::GroupedGemm& k) const {
+      if (CallsCublas(k.family)) {
+        return CostOfCalls(model.gpu, model.calibration, k, l2, model.clock);
+      }
       return CostOf(model.gpu, model.calibration, k);
     }
     KernelCost operator()(const models::ExpertPass& k) const {
@@ -115,7 +118,9 @@ Price CostModel::Of(const models::Kernel& kernel, L2 l2) const {
     }
   };
   KernelCost cost = std::visit(Pricer{*this, l2}, kernel);
-  if (!std::holds_alternative<models::Gemm>(kernel) &&
+  const auto* grouped = std::get_if<models::GroupedGemm>(&kernel);
+  const bool calls = grouped != nullptr && CallsCublas(grouped->family);
+  if (!calls && !std::holds_alternative<models::Gemm>(kernel) &&
       !std::holds_alternative<models::MemoryBound>(kernel) &&
       !std::holds_alternative<models::ExpertPass>(kernel)) {
     cost.compute /= clock;

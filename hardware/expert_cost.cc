@@ -12,7 +12,13 @@ namespace {
 
 double AsDouble(sim::Bytes bytes) { return static_cast<double>(bytes.count()); }
 
+// The tiles of a weight's gradient cover the weight itself.
 double TilesOf(const models::GroupedGemm& gemm, ExpertLaw::Tile tile) {
+  if (gemm.weight_gradient) {
+    return gemm.rows.active *
+           static_cast<double>((gemm.k + tile.m - 1) / tile.m) *
+           static_cast<double>((gemm.n + tile.n - 1) / tile.n);
+  }
   const auto& heights = models::kTileHeights;
   const auto at = std::find(heights.begin(), heights.end(), tile.m);
   assert(at != heights.end());
@@ -26,7 +32,8 @@ KernelCost CostWith(const GpuSpec& gpu, const ExpertLaw& law,
   const double multiprocessors = gpu.multiprocessors;
   const auto tm = static_cast<double>(tile.m);
   const auto tn = static_cast<double>(tile.n);
-  const auto k = static_cast<double>(gemm.k);
+  const double k = gemm.weight_gradient ? gemm.rows.rows / gemm.rows.active
+                                        : static_cast<double>(gemm.k);
   const double rate =
       law.tensor_efficiency * gpu.peak[gemm.dtype].count() / multiprocessors;
   const double one =
@@ -47,8 +54,44 @@ KernelCost CostWith(const GpuSpec& gpu, const ExpertLaw& law,
 
 }  // namespace
 
+bool CallsCublas(models::ExpertKernels family) {
+  return family == models::ExpertKernels::kTransformerEngine ||
+         family == models::ExpertKernels::kSequential;
+}
+
+KernelCost CostOfCalls(const GpuSpec& gpu, const Calibration& calibration,
+                       const models::GroupedGemm& gemm, L2 l2, double clock) {
+  if (gemm.rows.rows <= 0) return {};
+  const double mean = gemm.rows.rows / gemm.rows.active;
+  const auto rounded = [](double n) {
+    return std::max<int64_t>(1, std::llround(n));
+  };
+  models::Gemm one{.m = rounded(mean),
+                   .n = gemm.n,
+                   .k = gemm.k,
+                   .dtype = gemm.dtype,
+                   .output = gemm.output,
+                   .accumulate = gemm.accumulate};
+  if (gemm.weight_gradient) {
+    one.m = gemm.k;
+    one.k = rounded(mean);
+  }
+  if (gemm.family == models::ExpertKernels::kSequential) {
+    KernelCost cost = CostOf(gpu, calibration, one, l2, clock);
+    cost.fixed *= gemm.rows.active;
+    cost.compute *= gemm.rows.active;
+    cost.memory *= gemm.rows.active;
+    return cost;
+  }
+  one.batch = rounded(gemm.rows.active);
+  return CostOf(gpu, calibration, one, l2, clock);
+}
+
 bool Runs(const Calibration& calibration, models::ExpertKernels family,
           models::DType dtype) {
+  if (CallsCublas(family)) {
+    return Runs(calibration, models::Gemm{.dtype = dtype});
+  }
   return calibration.expert.Of(family, dtype).tensor_efficiency > 0;
 }
 

@@ -19,7 +19,16 @@
 //   memory  = bytes / min(efficiency * bandwidth, min(tiles, P) * SM's draw)
 //   time    = launch + (compute^4 + memory^4)^(1/4)
 //
-// and the tile is the law's fastest, unless the program fixes it. The passes
+// and the tile is the law's fastest, unless the program fixes it. A weight
+// gradient has as many rows as the weight, and its loop runs over an expert's
+// tokens: the mean of those that have any.
+//
+// Families that call cuBLAS once for each expert take what its law says
+// (gemm_cost.h) of the mean of the experts that have a row: kSequential that
+// often, one after another; kTransformerEngine once for all tiles together, with
+// every expert's weights read.
+//
+// The passes
 // around the products take
 //
 //   time    = kernels * launch + held experts * time of one (permute only)
@@ -38,7 +47,14 @@ namespace hardware {
 bool Runs(const Calibration& calibration, models::ExpertKernels family,
           models::DType dtype);
 
-// REQUIRES: Runs(calibration, kernel.family, kernel.dtype),
+// Whether the family calls cuBLAS for each expert.
+bool CallsCublas(models::ExpertKernels family);
+// REQUIRES: CallsCublas(gemm.family). `clock` as in gemm_cost.h.
+KernelCost CostOfCalls(const GpuSpec& gpu, const Calibration& calibration,
+                       const models::GroupedGemm& gemm, L2 l2, double clock);
+
+// REQUIRES: !CallsCublas(kernel.family),
+// Runs(calibration, kernel.family, kernel.dtype),
 // gpu.Supports(kernel.dtype), and a fixed tile's height is one of kTileHeights.
 // A product without rows takes its launch.
 KernelCost CostOf(const GpuSpec& gpu, const Calibration& calibration,

@@ -4,6 +4,7 @@
 
 #include "hardware/pricing.h"
 #include "hardware/script_writer.h"
+#include "models/expert_split.h"
 #include "models/schedules/schedule.h"
 
 namespace hardware {
@@ -59,21 +60,77 @@ double MaterialisedShare(const models::Attention& a, double flops) {
   return flops * (2 * qk + 2 * v) / (3 * qk + 2 * v);
 }
 
-// Matrix FLOPs of a microbatch on one rank of a stage.
-void CountFlops(const models::StageGraph& stage, double* model,
+// Matrix FLOPs of a microbatch on one rank of a stage, to whose experts the
+// router sends `rows` rows on average.
+void CountFlops(const models::StageGraph& stage, int64_t rows, double* model,
                 double* hardware) {
   for (const models::OpGraph& chunk : stage.chunks) {
     for (const models::Op& op : chunk.ops) {
       if (op.kernel() == nullptr) continue;
       const double flops = models::MatrixFlops(*op.kernel(), false).count();
       *hardware += flops;
+      if (op.recompute) continue;
       // Fused attention's backward pass computes the scores again; model FLOPs
       // count the four products that a materialised one would run.
       const auto* attention = std::get_if<models::Attention>(op.kernel());
       const bool again = attention != nullptr && attention->backward;
-      const double share = again ? MaterialisedShare(*attention, flops) : flops;
-      if (!op.recompute) *model += share;
+      const auto* grouped = std::get_if<models::GroupedGemm>(op.kernel());
+      if (grouped != nullptr) {
+        *model += 2 * static_cast<double>(rows) *
+                  static_cast<double>(grouped->n) *
+                  static_cast<double>(grouped->k);
+      } else {
+        *model += again ? MaterialisedShare(*attention, flops) : flops;
+      }
     }
+  }
+}
+
+bool HasExperts(const models::ModelSpec& model,
+                const std::vector<models::Chunk>& chunks) {
+  for (const models::Chunk& chunk : chunks) {
+    for (int64_t i = 0; i < chunk.layers; ++i) {
+      if (model.IsExpertLayer(chunk.first_layer + i)) return true;
+    }
+  }
+  return false;
+}
+
+// The kinds of ranks by stage, and their graphs.
+void BuildKinds(const models::ModelSpec& model,
+                const models::TrainingSpec& training,
+                const models::ExpertSplit& load, LoweredStep* lowered) {
+  const models::Split& split = training.split;
+  int64_t stage = 0;
+  for (const auto& chunks : models::ChunksOf(model, split)) {
+    const bool apart = load.parts() > 1 && HasExperts(model, chunks);
+    for (size_t part = 0; part < (apart ? load.parts() : 1); ++part) {
+      const int64_t share = apart ? load.part(part).ranks : split.expert;
+      lowered->kinds.push_back(
+          {.stage = stage,
+           .part = part,
+           .ranks = split.stage_ranks() / split.expert * share});
+      lowered->stages.push_back(
+          models::BuildStage(model, training, chunks, part));
+    }
+    ++stage;
+  }
+}
+
+// Which script each rank runs.
+void AssignScripts(const models::ExpertSplit& load, LoweredStep* lowered) {
+  std::vector<size_t> first;  // script of each stage
+  for (size_t kind = 0; kind < lowered->kinds.size(); ++kind) {
+    if (lowered->kinds[kind].part == 0) first.push_back(kind);
+  }
+  first.push_back(lowered->kinds.size());
+  for (int64_t rank = 0; rank < lowered->grid.ranks(); ++rank) {
+    const auto stage = static_cast<size_t>(lowered->grid.Place(rank).stage);
+    size_t script = first[stage];
+    if (first[stage + 1] - script > 1) {
+      script += load.PartOf(lowered->grid.ExpertPlaceOf(rank).expert);
+    }
+    lowered->program.script.Append(sim::AsId<sim::ScriptId>(script));
   }
 }
 
@@ -81,7 +138,8 @@ void CountFlops(const models::StageGraph& stage, double* model,
 
 absl::string_view NameOf(Category category) {
   constexpr absl::string_view kNames[] = {
-      "gemm", "attention", "memory-bound", "optimizer", "tp", "cp", "dp", "pp"};
+      "gemm", "attention", "memory-bound", "optimizer", "tp",
+      "cp",   "ep",        "dp",           "pp"};
   return kNames[static_cast<size_t>(category)];
 }
 
@@ -92,15 +150,15 @@ LoweredStep LowerTraining(const models::ModelSpec& model,
   LoweredStep lowered{.program = {},
                       .ops = {},
                       .grid = RankGrid(split),
+                      .kinds = {},
                       .stages = {},
                       .axes = {},
                       .model_flops = {},
                       .hardware_flops = {}};
-  for (const auto& chunks : models::ChunksOf(model, split)) {
-    lowered.stages.push_back(models::BuildStage(model, training, chunks));
-  }
+  const models::ExpertSplit load(model, training);
+  BuildKinds(model, training, load, &lowered);
   lowered.axes = AxesOf(lowered.stages);
-  const ScriptWriter::Rows rows = NameRows(lowered.axes, &lowered.program);
+  const ScriptWriter::Rows rows_of = NameRows(lowered.axes, &lowered.program);
   lowered.grid.FillGroups(lowered.axes, &lowered.program);
 
   const models::Plan plan =
@@ -110,24 +168,25 @@ LoweredStep LowerTraining(const models::ModelSpec& model,
                   .microbatches = training.microbatches()});
   const CostModel loaded = cost.InTraining();
   const Cluster busy = cluster.InTraining();
+  const int64_t rows = load.routed() * split.parts_of_expert();
   double model_flops = 0, hardware_flops = 0;
-  for (int64_t stage = 0; stage < split.pipeline; ++stage) {
-    const StageLabels labels = PriceStage(stage, loaded, busy, &lowered);
-    const models::StageGraph& graphs =
-        lowered.stages[static_cast<size_t>(stage)];
+  for (size_t script = 0; script < lowered.kinds.size(); ++script) {
+    const StageLabels labels = PriceStage(script, loaded, busy, &lowered);
+    const models::StageGraph& graphs = lowered.stages[script];
+    const RankKind& kind = lowered.kinds[script];
     lowered.program.scripts.Append(
-        ScriptWriter(training, graphs, labels, lowered.ops, rows)
-            .Write(plan[static_cast<size_t>(stage)]));
-    CountFlops(graphs, &model_flops, &hardware_flops);
+        ScriptWriter(training, graphs, labels, lowered.ops, rows_of)
+            .Write(plan[static_cast<size_t>(kind.stage)]));
+    double model_each = 0, hardware_each = 0;
+    CountFlops(graphs, rows, &model_each, &hardware_each);
+    const auto passes =
+        static_cast<double>(training.microbatches() * kind.ranks);
+    model_flops += model_each * passes;
+    hardware_flops += hardware_each * passes;
   }
-  const auto copies = static_cast<double>(
-      training.microbatches() * split.tensor * split.context * split.data);
-  lowered.model_flops = sim::Flops(model_flops * copies);
-  lowered.hardware_flops = sim::Flops(hardware_flops * copies);
-  for (int64_t rank = 0; rank < split.ranks(); ++rank) {
-    lowered.program.script.Append(sim::AsId<sim::ScriptId>(
-        static_cast<size_t>(lowered.grid.Place(rank).stage)));
-  }
+  lowered.model_flops = sim::Flops(model_flops);
+  lowered.hardware_flops = sim::Flops(hardware_flops);
+  AssignScripts(load, &lowered);
   return lowered;
 }
 

@@ -30,10 +30,11 @@ enum class Category : uint8_t {
   kOptimizer,  // everything of the step phase on the compute lane
   kTensor,     // communication, by what it is for
   kContext,
+  kExpert,
   kData,
   kPipeline,
 };
-inline constexpr int kCategories = 8;
+inline constexpr int kCategories = 9;
 absl::string_view NameOf(Category category);
 inline bool IsCommunication(Category c) { return c >= Category::kTensor; }
 
@@ -50,15 +51,25 @@ struct PricedOp {
   GroupShape group;            // likewise
 };
 
+// Ranks that run one script: those of a stage, or, where experts are loaded
+// unevenly, those of a part of the load (models/expert_split.h).
+struct RankKind {
+  int64_t stage = 0;
+  size_t part = 0;
+  int64_t ranks = 0;
+};
+
 struct LoweredStep {
   sim::Program program;
   sim::Column<sim::LabelId, PricedOp> ops;
   RankGrid grid;
-  std::vector<models::StageGraph> stages;
+  std::vector<RankKind> kinds;             // by script
+  std::vector<models::StageGraph> stages;  // by script
   std::vector<models::Axis> axes;  // of the program's axes, in order
   // Of all ranks together, matrix products only, attention counted in full as
   // if not causal (the convention of Megatron and of PaLM, appendix B): without
-  // and with what is recomputed.
+  // and with what is recomputed. Without counts the rows that the router sends
+  // to experts, however many they drop or fill up.
   sim::Flops model_flops, hardware_flops;
 };
 

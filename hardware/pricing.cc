@@ -5,6 +5,7 @@
 #include <span>
 
 #include "absl/strings/str_cat.h"
+#include "hardware/expert_all_to_all_cost.h"
 
 namespace hardware {
 namespace {
@@ -20,10 +21,17 @@ Category CategoryOf(const Op& op) {
         return Category::kTensor;
       case Axis::kContext:
         return Category::kContext;
+      case Axis::kExpert:
+      case Axis::kExpertTensor:
+      case Axis::kExpertModel:
+        return Category::kExpert;
       case Axis::kData:
       case Axis::kShard:
       case Axis::kReplicate:
       case Axis::kEmbedding:
+      case Axis::kExpertData:
+      case Axis::kExpertShard:
+      case Axis::kExpertReplicate:
         return Category::kData;
       case Axis::kForwardIn:
       case Axis::kForwardOut:
@@ -92,7 +100,10 @@ void PriceCollective(const models::Collective& collective,
                      std::span<const GroupShape> shapes, const Cluster& cluster,
                      PricedOp& priced) {
   for (const GroupShape& shape : shapes) {
-    const CollectivePrice price = PriceOf(collective, shape, cluster);
+    const CollectivePrice price =
+        collective.exchange
+            ? PriceOf(*collective.exchange, shape, cluster, *cluster.deep_ep)
+            : PriceOf(collective, shape, cluster);
     if (&shape != shapes.data() && price.time <= priced.time) continue;
     priced.group = shape;
     priced.collective = price;
@@ -127,8 +138,9 @@ std::string LabelOf(const Op& op) {
 
 }  // namespace
 
-StageLabels PriceStage(int64_t stage, const CostModel& cost,
+StageLabels PriceStage(size_t script, const CostModel& cost,
                        const Cluster& cluster, LoweredStep* lowered) {
+  const int64_t stage = lowered->kinds[script].stage;
   Shapes shapes(stage, lowered->grid, cluster);
   const auto price_graph = [&](const models::OpGraph& graph) {
     const auto first = sim::AsId<sim::LabelId>(lowered->ops.size());
@@ -140,7 +152,7 @@ StageLabels PriceStage(int64_t stage, const CostModel& cost,
   };
   StageLabels labels;
   const models::StageGraph& graphs =
-      lowered->stages[static_cast<size_t>(stage)];
+      lowered->stages[script];
   for (const models::OpGraph& chunk : graphs.chunks) {
     labels.chunks.push_back(price_graph(chunk));
   }

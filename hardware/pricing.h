@@ -19,8 +19,8 @@ struct StageLabels {
   sim::LabelId step{};               // … of the step graph
 };
 
-// Appends a label and a PricedOp for every op of the stage.
-StageLabels PriceStage(int64_t stage, const CostModel& cost,
+// Appends a label and a PricedOp for every op of a script's graphs.
+StageLabels PriceStage(size_t script, const CostModel& cost,
                        const Cluster& cluster, LoweredStep* lowered);
 
 }  // namespace hardware

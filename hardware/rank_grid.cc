@@ -10,7 +10,64 @@ namespace hardware {
 using models::Axis;
 
 RankGrid::RankGrid(const models::Split& split)
-    : split_(split), shard_ranks_(models::ShardRanks(split)) {}
+    : split_(split),
+      shard_ranks_(models::ShardRanks(split)),
+      expert_shard_ranks_(
+          models::ShardRanks(split, models::ParameterKind::kExpert)) {}
+
+ExpertPlace RankGrid::ExpertPlaceOf(int64_t rank) const {
+  const int64_t parts = split_.parts_of_expert();
+  const int64_t at = rank % StageRanks();
+  return {.tensor = at % parts,
+          .expert = at / parts % split_.expert,
+          .copy = at / (parts * split_.expert)};
+}
+
+int64_t RankGrid::RankAt(const ExpertPlace& p, int64_t stage) const {
+  return p.tensor +
+         split_.parts_of_expert() * (p.expert + split_.expert * p.copy) +
+         StageRanks() * stage;
+}
+
+std::vector<int> RankGrid::ExpertGroupOf(int64_t rank, Axis axis) const {
+  const ExpertPlace here = ExpertPlaceOf(rank);
+  const int64_t stage = rank / StageRanks();
+  ExpertPlace p = here;
+  std::vector<int> group;
+  const auto add = [&](int64_t of_stage) {
+    group.push_back(static_cast<int>(RankAt(p, of_stage)));
+  };
+  if (axis == Axis::kExpert) {
+    for (p.expert = 0; p.expert < split_.expert; ++p.expert) add(stage);
+    return group;
+  }
+  if (axis == Axis::kExpertTensor) {
+    for (p.tensor = 0; p.tensor < split_.parts_of_expert(); ++p.tensor) {
+      add(stage);
+    }
+    return group;
+  }
+  if (axis == Axis::kExpertModel) {
+    for (int64_t s = 0; s < split_.pipeline; ++s) {
+      for (p.expert = 0; p.expert < split_.expert; ++p.expert) {
+        for (p.tensor = 0; p.tensor < split_.parts_of_expert(); ++p.tensor) {
+          add(s);
+        }
+      }
+    }
+    return group;
+  }
+  for (p.copy = 0; p.copy < split_.expert_copies(); ++p.copy) {
+    const bool of_shard =
+        p.copy / expert_shard_ranks_ == here.copy / expert_shard_ranks_;
+    const bool of_replicate =
+        p.copy % expert_shard_ranks_ == here.copy % expert_shard_ranks_;
+    if (axis == Axis::kExpertShard && !of_shard) continue;
+    if (axis == Axis::kExpertReplicate && !of_replicate) continue;
+    add(stage);
+  }
+  return group;
+}
 
 RankPlace RankGrid::Place(int64_t rank) const {
   RankPlace place;
@@ -101,6 +158,13 @@ std::vector<int> RankGrid::GroupOf(int64_t rank, Axis axis) const {
     case Axis::kBackwardOut:
       channel(here.stage, Neighbour(here.stage, -1));
       break;
+    case Axis::kExpert:
+    case Axis::kExpertTensor:
+    case Axis::kExpertData:
+    case Axis::kExpertShard:
+    case Axis::kExpertReplicate:
+    case Axis::kExpertModel:
+      return ExpertGroupOf(rank, axis);
   }
   return group;
 }

@@ -22,6 +22,12 @@ struct RankPlace {
   int64_t tensor = 0, context = 0, data = 0, stage = 0;
 };
 
+// The same rank by the experts it holds: which part of them, which experts, and
+// which copy.
+struct ExpertPlace {
+  int64_t tensor = 0, expert = 0, copy = 0;
+};
+
 class RankGrid {
  public:
   explicit RankGrid(const models::Split& split);
@@ -29,8 +35,12 @@ class RankGrid {
   int64_t ranks() const { return split_.ranks(); }
   // Ranks of one pipeline stage, which are numbered one after another.
   int64_t StageRanks() const { return split_.ranks() / split_.pipeline; }
+  int64_t expert_ranks() const { return split_.expert; }
   RankPlace Place(int64_t rank) const;
   int64_t RankAt(const RankPlace& place) const;
+  // Within a stage, ranks are numbered expert tensor fastest, then expert, then
+  // copy (Megatron-Core, parallel_state.py: order tp-ep-dp of the experts).
+  ExpertPlace ExpertPlaceOf(int64_t rank) const;
 
   // The members of `rank`'s group on `axis`, by position; empty if it has none
   // (a stage without a neighbour, a split without that axis). On the four
@@ -47,8 +57,12 @@ class RankGrid {
   // several chunks, else a line.
   int64_t Neighbour(int64_t stage, int step) const;
 
+  int64_t RankAt(const ExpertPlace& place, int64_t stage) const;
+  std::vector<int> ExpertGroupOf(int64_t rank, models::Axis axis) const;
+
   models::Split split_;
-  int64_t shard_ranks_;  // ranks of one FSDP shard group
+  int64_t shard_ranks_;         // ranks of one FSDP shard group
+  int64_t expert_shard_ranks_;  // and of one of experts' copies
 };
 
 }  // namespace hardware

@@ -26,7 +26,7 @@ AccountQuestion QuestionAbout(const ModelSpec& model) {
 }
 
 bool HasGraph(const ModelSpec& model) {
-  return !model.experts && model.embedding_dim == 0;
+  return model.embedding_dim == 0;
 }
 
 OpGraph GraphOfWhole(const AccountQuestion& question) {

@@ -41,7 +41,7 @@ std::vector<Chunk> FullestStage(const AccountQuestion& question) {
   const RankShape shape(question.model, question.training);
   const auto parameters = [&](const std::vector<Chunk>& chunks) {
     int64_t sum = 0;
-    for (const Chunk& chunk : chunks) sum += shape.ParametersOf(chunk);
+    for (const Chunk& chunk : chunks) sum += shape.ParametersOf(chunk).total();
     return sum;
   };
   const std::vector<std::vector<Chunk>> stages =
@@ -57,7 +57,7 @@ void AddRank(const AccountQuestion& question, AccountRows* rows) {
   const TrainingSpec& training = question.training;
   const RankShape shape(question.model, training);
   const HeldParameters counts = HeldOf(shape, FullestStage(question));
-  const int64_t parameters = counts.all;
+  const ParameterCounts parameters = counts.all;
   const StateBytes state = StateBytesOf(training);
   const TrainingState own{
       "", state.weights, state.master, state.gradients, state.optimizer, ""};
@@ -74,15 +74,20 @@ void AddRank(const AccountQuestion& question, AccountRows* rows) {
                       NameOf(training.precision), NameOf(training.optimizer),
                       training.split.zero,
                       Counted(ShardRanks(training.split), "rank"),
-                      Counted(parameters, "parameter")));
+                      Counted(parameters.total(), "parameter")));
   if (shape.frozen) {
-    absl::StrAppend(&row.note, ", of which ", Grouped(counts.trained),
+    absl::StrAppend(&row.note, ", of which ", Grouped(counts.trained.total()),
                     " train");
     rows->push_back(std::move(row));
     return;
   }
-  row.rule = static_cast<double>(parameters) *
-             ZeroBytes(own, training.split.zero, ShardRanks(training.split));
+  const auto rule = [&](int64_t count, ParameterKind kind) {
+    return static_cast<double>(count) *
+           ZeroBytes(own, training.split.zero,
+                     ShardRanks(training.split, kind));
+  };
+  row.rule = rule(parameters.dense, ParameterKind::kDense) +
+             rule(parameters.expert, ParameterKind::kExpert);
   rows->push_back(std::move(row));
 }
 
@@ -138,8 +143,10 @@ void AddActivations(const AccountQuestion& question, AccountRows* rows) {
           "the graph's own sum",
           training.kernels.fused_attention ? ", no scores kept" : "",
           training.kernels.dropout > 0 ? "" : ", no dropout",
-          "; rule: Korthikanti et al. 2022, Table 2");
-      layer.rule = static_cast<double>(BytesPerLayer(formula).count());
+          model.experts ? "" : "; rule: Korthikanti et al. 2022, Table 2");
+      if (!model.experts) {
+        layer.rule = static_cast<double>(BytesPerLayer(formula).count());
+      }
     }
     rows->push_back(std::move(layer));
     rows->push_back(

@@ -38,7 +38,8 @@ std::string ShapeNote(const ParameterGroup& group,
 
 // The shape that Megatron's formula describes.
 bool IsGpt(const ModelSpec& model) {
-  return HasGraph(model) && !model.linear_stack && !model.gated_mlp &&
+  return HasGraph(model) && !model.experts && !model.linear_stack &&
+         !model.gated_mlp &&
          model.kv_heads == model.heads &&
          model.heads * model.head_dim == model.hidden &&
          model.ffn_hidden == 4 * model.hidden;

@@ -7,14 +7,21 @@
 
 namespace models {
 
-int64_t ShardRanks(const Split& split) {
+int64_t ReplicasOf(const Split& split, ParameterKind kind) {
+  return kind == ParameterKind::kExpert ? split.expert_copies()
+                                        : split.data * split.context;
+}
+
+int64_t ShardRanks(const Split& split, ParameterKind kind) {
   if (split.zero == 0) return 1;
-  const int64_t all = split.data * split.context;
-  return split.shard_group > 0 ? split.shard_group : all;
+  const int64_t all = ReplicasOf(split, kind);
+  if (split.shard_group == 0) return all;
+  const int64_t groups = split.data * split.context / split.shard_group;
+  return all / groups;
 }
 
 DataParallel::DataParallel(const TrainingSpec& training, const RankShape& shape,
-                           OpGraphBuilder* builder)
+                           OpGraphBuilder* builder, ParameterKind kind)
     : training_(training),
       b_(*builder),
       weights_(training.precision == Precision::kFp8 &&
@@ -22,23 +29,23 @@ DataParallel::DataParallel(const TrainingSpec& training, const RankShape& shape,
                    ? DType::kFp8
                    : shape.activation),
       gradients_(training.fp32_grad_reduce ? DType::kFp32 : shape.activation),
-      shards_(ShardRanks(training.split)),
-      unit_parameters_(shape.frozen ? shape.adapters : shape.layer_parameters) {
-}
+      expert_(kind == ParameterKind::kExpert),
+      replicas_(ReplicasOf(training.split, kind)),
+      shards_(ShardRanks(training.split, kind)),
+      unit_parameters_(shape.frozen ? shape.adapters
+                       : expert_    ? shape.expert_layer.expert
+                                    : std::max(shape.dense_layer.dense,
+                                               shape.expert_layer.dense)) {}
 
 Axis DataParallel::shard_axis() const {
-  return sharded_weights() || shards_ < replicas() ? Axis::kShard : Axis::kData;
-}
-
-int64_t DataParallel::replicas() const {
-  return training_.split.data * training_.split.context;
+  return sharded_weights() || shards_ < replicas_ ? shard() : data();
 }
 
 TensorId DataParallel::GatherUnit(int64_t parameters, TensorId after) {
-  if (!sharded_weights() || shards_ == 1) return kNoTensor;
+  if (!sharded_weights() || shards_ == 1 || parameters == 0) return kNoTensor;
   const sim::Bytes bytes = BytesOf(weights_, parameters);
   return b_.Add({.work = Collective{.kind = CollectiveKind::kAllGather,
-                                    .axis = Axis::kShard,
+                                    .axis = shard(),
                                     .bytes = bytes,
                                     .dtype = weights_},
                  .name = "gather weights"},
@@ -85,7 +92,7 @@ TensorId DataParallel::GatherUpdated(int64_t parameters) {
 
 void DataParallel::Reduce(int64_t parameters,
                           std::span<const TensorId> gradients) {
-  if (replicas() == 1) return;
+  if (replicas_ == 1 || parameters == 0) return;
   const bool per_unit = sharded_weights();
   if (!per_unit && !training_.overlap.grad_reduce && training_.split.zero < 2) {
     return;
@@ -119,19 +126,19 @@ void DataParallel::ReduceBucket(When when) {
     reduced = b_.Add(
         {.work = Collective{.kind = scatter ? CollectiveKind::kReduceScatter
                                             : CollectiveKind::kAllReduce,
-                            .axis = scatter ? shard_axis() : Axis::kData,
+                            .axis = scatter ? shard_axis() : data(),
                             .bytes = BytesOf(gradients_, bucket_parameters_),
                             .dtype = gradients_},
          .name = "reduce gradients",
          .when = when},
         bucket_);
   }
-  if (scatter && replicas() > shards_) {
+  if (scatter && replicas_ > shards_) {
     // Without a scatter before it, it is the one that needs the gradients.
     std::vector<TensorId> reads = {reduced};
     if (reduced == kNoTensor) reads = bucket_;
     b_.Add({.work = Collective{.kind = CollectiveKind::kAllReduce,
-                               .axis = Axis::kReplicate,
+                               .axis = replicate(),
                                .bytes = BytesOf(gradients_,
                                                 bucket_parameters_ / shards_),
                                .dtype = gradients_},
@@ -146,7 +153,7 @@ void DataParallel::ReduceBucket(When when) {
 
 // In buckets as under the backward pass, which close after whole layers.
 void DataParallel::ReduceAfterBackward(int64_t parameters) {
-  if (replicas() == 1 || training_.overlap.grad_reduce ||
+  if (replicas_ == 1 || training_.overlap.grad_reduce ||
       training_.split.zero >= 2) {
     return;
   }
@@ -160,7 +167,9 @@ void DataParallel::ReduceAfterBackward(int64_t parameters) {
 }
 
 void DataParallel::GatherAfterStep(int64_t parameters) {
-  if (!GathersUpdated() || training_.overlap.param_gather) return;
+  if (!GathersUpdated() || training_.overlap.param_gather || parameters == 0) {
+    return;
+  }
   b_.Add({.work = Collective{.kind = CollectiveKind::kAllGather,
                              .axis = shard_axis(),
                              .bytes = BytesOf(weights_, parameters),
@@ -169,29 +178,33 @@ void DataParallel::GatherAfterStep(int64_t parameters) {
          {});
 }
 
-sim::Bytes ResidentBytes(const TrainingSpec& training, int64_t parameters,
-                         Holder holder) {
+sim::Bytes ResidentBytes(const TrainingSpec& training,
+                         ParameterCounts parameters, Holder holder) {
   const StateBytes state = StateBytesOf(training);
   const int zero = training.split.zero;
-  const int64_t shards = ShardRanks(training.split);
-  const auto share = [&](int64_t bytes, bool divided) {
-    return sim::Bytes(divided ? (parameters + shards - 1) / shards * bytes
-                              : parameters * bytes);
+  const auto bytes_of = [&](int64_t count, int64_t shards) {
+    const auto share = [&](int64_t bytes, bool divided) {
+      return (divided ? (count + shards - 1) / shards : count) * bytes;
+    };
+    switch (holder) {
+      case Holder::kWeights:
+        // FSDP keeps only the FP32 shard; 16-bit weights exist while gathered.
+        if (zero == 3 && shards > 1) {
+          return share(state.master > 0 ? 0 : state.weights, true);
+        }
+        return share(state.weights, false);
+      case Holder::kGradients:
+        return share(state.gradients, zero >= 2);
+      case Holder::kOptimizerState:
+        return share(state.master + state.optimizer, zero >= 1);
+      default:
+        return int64_t{0};
+    }
   };
-  switch (holder) {
-    case Holder::kWeights:
-      // FSDP keeps only the FP32 shard; 16-bit weights exist while gathered.
-      if (zero == 3 && shards > 1) {
-        return share(state.master > 0 ? 0 : state.weights, true);
-      }
-      return share(state.weights, false);
-    case Holder::kGradients:
-      return share(state.gradients, zero >= 2);
-    case Holder::kOptimizerState:
-      return share(state.master + state.optimizer, zero >= 1);
-    default:
-      return sim::Bytes(0);
-  }
+  const Split& split = training.split;
+  return sim::Bytes(
+      bytes_of(parameters.dense, ShardRanks(split)) +
+      bytes_of(parameters.expert, ShardRanks(split, ParameterKind::kExpert)));
 }
 
 HeldParameters HeldOf(const RankShape& shape, std::span<const Chunk> chunks) {
@@ -212,7 +225,8 @@ sim::Bytes HeldBytes(const TrainingSpec& training, const HeldParameters& held,
   // FSDP keeps a shard of them, and no other copy.
   const int64_t shards =
       training.split.zero == 3 ? ShardRanks(training.split) : 1;
-  const int64_t frozen = held.all - held.trained - held.nf4;
+  const int64_t frozen =
+      held.all.total() - held.trained.total() - held.nf4;
   const double packed = static_cast<double>(held.nf4) *
                         Nf4BytesPerWeight(training.lora.double_quant);
   return trained +

@@ -23,10 +23,15 @@
 
 namespace models {
 
+// Which parameters: those of routed experts meet their copies elsewhere, and are
+// reduced in buckets of their own (Megatron-Core's expert_parallel_buffers).
+enum class ParameterKind : uint8_t { kDense, kExpert };
+
 class DataParallel {
  public:
   DataParallel(const TrainingSpec& training, const RankShape& shape,
-               OpGraphBuilder* builder);
+               OpGraphBuilder* builder,
+               ParameterKind kind = ParameterKind::kDense);
 
   // zero 3: gathers the weights of a unit, not before `after` has run. Read the
   // result in the unit's products. zero < 3: kNoTensor.
@@ -59,36 +64,50 @@ class DataParallel {
   TensorId Copy(absl::string_view name, sim::Bytes moved,
                 std::span<const TensorId> tensors, When when);
   bool GathersUpdated() const;
-  int64_t replicas() const;
+  // Of this kind of parameters: on which axis copies, shards and copies of a
+  // shard meet.
+  Axis data() const { return expert_ ? Axis::kExpertData : Axis::kData; }
+  Axis shard() const { return expert_ ? Axis::kExpertShard : Axis::kShard; }
+  Axis replicate() const {
+    return expert_ ? Axis::kExpertReplicate : Axis::kReplicate;
+  }
 
   const TrainingSpec& training_;
   OpGraphBuilder& b_;
   DType weights_, gradients_;
+  bool expert_;
+  int64_t replicas_;  // ranks with copies
   int64_t shards_;
-  int64_t unit_parameters_;  // of a layer; buckets hold whole ones
+  int64_t unit_parameters_;  // of the largest layer; buckets hold whole ones
   int64_t bucket_parameters_ = 0;
   std::vector<TensorId> bucket_;
 };
 
 // Bytes of one rank that live through the whole step, by holder.
-sim::Bytes ResidentBytes(const TrainingSpec& training, int64_t parameters,
-                         Holder holder);
+sim::Bytes ResidentBytes(const TrainingSpec& training,
+                         ParameterCounts parameters, Holder holder);
 // The same where only some parameters train: the rest are weights alone, in the
 // precision of the products or in four bits.
 struct HeldParameters {
-  int64_t all = 0, trained = 0;
+  ParameterCounts all, trained;
   int64_t nf4 = 0;  // of those that do not train
 };
 HeldParameters HeldOf(const RankShape& shape, std::span<const Chunk> chunks);
 sim::Bytes HeldBytes(const TrainingSpec& training, const HeldParameters& held,
                      Holder holder);
-// Ranks over which ZeRO divides: all replicas (data · context), or the group;
-// one without ZeRO.
-int64_t ShardRanks(const Split& split);
+// Ranks with copies: data · context, or Split::expert_copies.
+int64_t ReplicasOf(const Split& split,
+                   ParameterKind kind = ParameterKind::kDense);
+// Ranks over which ZeRO divides: all replicas, or the group; one without ZeRO.
+// Groups of experts' copies are as many as those of all else (Megatron's
+// --num-distributed-optimizer-instances).
+int64_t ShardRanks(const Split& split,
+                   ParameterKind kind = ParameterKind::kDense);
 // Whether gradients leave the backward pass to be divided at once (zero 2 and
 // 3); else they are summed where they stay.
-inline bool ShardsGradients(const Split& split) {
-  return split.zero >= 2 && ShardRanks(split) > 1;
+inline bool ShardsGradients(const Split& split,
+                            ParameterKind kind = ParameterKind::kDense) {
+  return split.zero >= 2 && ShardRanks(split, kind) > 1;
 }
 
 }  // namespace models

@@ -3,7 +3,8 @@
 namespace models {
 
 absl::string_view NameOf(ExpertKernels family) {
-  constexpr absl::string_view kNames[] = {"triton", "cutlass"};
+  constexpr absl::string_view kNames[] = {"triton", "cutlass",
+                                          "transformer-engine", "sequential"};
   return kNames[static_cast<size_t>(family)];
 }
 

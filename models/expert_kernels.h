@@ -28,8 +28,13 @@ namespace models {
 enum class ExpertKernels : uint8_t {
   kTriton,   // fused_moe of vLLM and SGLang
   kCutlass,  // TensorRT-LLM: CUTLASS; DeepGEMM where FP8 is scaled in blocks
+  // Training. Both call cuBLAS once for each expert; Transformer Engine's
+  // GroupedLinear spreads the calls over four streams, so that one fills the
+  // multiprocessors that the last tiles of another leave.
+  kTransformerEngine,
+  kSequential,  // one after another: Megatron's SequentialMLP, a loop in Python
 };
-absl::string_view NameOf(ExpertKernels family);  // "triton", "cutlass"
+absl::string_view NameOf(ExpertKernels family);  // "triton", "cutlass", …
 
 // Heights of output tiles, in rows of one expert.
 inline constexpr std::array<int64_t, 4> kTileHeights = {16, 32, 64, 128};
@@ -54,6 +59,9 @@ struct GroupedGemm {
   int64_t n = 0, k = 0;
   DType dtype = DType::kBf16;   // A and B
   DType output = DType::kBf16;  // C
+  // Instead dB_e[k,n] (+)= A_e[m_e,k]^T C_e[m_e,n], of type `output`.
+  bool weight_gradient = false;
+  bool accumulate = false;  // reads what it adds to
   ExpertKernels family = ExpertKernels::kTriton;
   // The output tile, where the program fixes it; 0 x 0: the library's choice.
   // The height is one of kTileHeights.

@@ -17,6 +17,8 @@
 #include <vector>
 
 #include "models/adapters.h"
+#include "models/expert_split.h"
+#include "models/expert_tensors.h"
 #include "models/op_graph.h"
 #include "models/pointwise_work.h"
 #include "models/rank_shape.h"
@@ -67,6 +69,7 @@ struct LayerTensors {
   TensorId up = kNoTensor;    // up and gate projections, but for `gate`
   TensorId gate = kNoTensor;  // … where it is computed again
   TensorId activated = kNoTensor;
+  ExpertTensors experts = {};       // in place of these three
   TensorId mlp_branch = kNoTensor;  // down projection
   TensorId mlp_mask = kNoTensor;
   TensorId output = kNoTensor;
@@ -76,14 +79,17 @@ struct LayerTensors {
 
 class LayerEmitter {
  public:
-  // REQUIRES: the model is dense (no experts).
+  // On ranks of `part` of the experts' load (ExpertSplit).
   LayerEmitter(const ModelSpec& model, const TrainingSpec& training,
-               OpGraphBuilder* builder);
+               OpGraphBuilder* builder, size_t part = 0);
 
   const RankShape& shape() const { return shape_; }
 
   // What the layers emitted from here on run again in their backward pass.
   void SetRecompute(Recompute recompute) { recompute_ = recompute; }
+  // Orders their routed experts' products after an all-gather, as `weights` of
+  // Forward orders the rest.
+  void SetExpertWeights(TensorId weights) { expert_weights_ = weights; }
 
   // Whether anything before the layer whose backward pass is next trains; if
   // not, gradients end at its first adapter.
@@ -109,8 +115,10 @@ class LayerEmitter {
   HeadTensors HeadForward(TensorId input, TensorId weights);
   TensorId HeadBackward(const HeadTensors& kept, TensorId weights);
 
-  // Gradients of the parameters used since the last call.
+  // Gradients of the parameters used since the last call; of routed experts
+  // apart.
   std::vector<TensorId> TakeGradients();
+  std::vector<TensorId> TakeExpertGradients();
 
  private:
   // Linear layers (linear_layer.cc). `kept` names what the output is held for.
@@ -232,11 +240,52 @@ class LayerEmitter {
   TensorId MlpBackward(const LayerTensors& t, TensorId gradient,
                        TensorId weights);
   void MultiplyUp(LayerTensors* t, TensorId weights);
-  TensorId Activate(TensorId up, TensorId gate);
+  TensorId Activate(TensorId up, TensorId gate, int64_t elements,
+                    Holder holder);
+  TensorId ActivateBackward(TensorId up, TensorId gate, TensorId gradient,
+                            int64_t elements);
   Linear Up() const;
   Linear Down() const;
   LayerTensors Recomputed(const LayerTensors& kept, TensorId weights);
   void RecomputeOperators(LayerTensors* t, TensorId weights);
+
+  // Experts in the MLP's place (expert_mlp_layer.cc) …
+  bool ExpertsHere() const;
+  void ExpertForward(LayerTensors* t, TensorId weights);
+  TensorId ExpertBackward(const LayerTensors& t, TensorId branch,
+                          TensorId weights);
+  void Route(LayerTensors* t, TensorId weights);
+  void RouteBackward(const LayerTensors& t, TensorId gradient,
+                     TensorId weights);
+  TensorId ExpertProducts(LayerTensors* t);
+  TensorId ExpertProductsBackward(const LayerTensors& t, TensorId gradient);
+  TensorId Grouped(absl::string_view name, int64_t n, int64_t k, TensorId rows,
+                   Holder holder);
+  void GroupedWeightGradient(absl::string_view name, int64_t n, int64_t k,
+                             TensorId rows, TensorId gradient);
+  TensorId SharedExpertUp(LayerTensors* t, TensorId weights);
+  TensorId SharedExpertDown(LayerTensors* t, TensorId weights);
+  TensorId SharedExpertDownBackward(const LayerTensors& t, TensorId gradient,
+                                    TensorId weights);
+  Linear SharedUp() const;
+  Linear SharedDown() const;
+
+  // … and the ways of their tokens (expert_exchange.cc).
+  TensorId Dispatch(absl::string_view name, TensorId rows, Holder holder);
+  TensorId Arrange(absl::string_view picking, TensorId rows, Holder holder);
+  TensorId ArrangeBack(absl::string_view adding, TensorId rows);
+  TensorId Combine(absl::string_view name, TensorId rows, Holder holder);
+  TensorId Exchange(absl::string_view name, TensorId rows,
+                    ExpertDirection direction, int64_t output, Holder holder);
+  TensorId RowPass(absl::string_view name, int64_t read, int64_t written,
+                   int kernels, std::initializer_list<TensorId> reads,
+                   Holder holder);
+  TokenDispatcher Dispatcher() const;
+  bool BySender() const;
+  bool Exchanges() const;
+  bool SortsRows() const;
+  int64_t Arrived() const;
+  int PermuteKernels() const;
 
   // Pieces between the products.
   TensorId NormForward(absl::string_view name, TensorId input, Holder holder);
@@ -265,9 +314,12 @@ class LayerEmitter {
   const TrainingSpec& training_;
   OpGraphBuilder& b_;
   RankShape shape_;
+  ExpertSplit experts_;
+  ExpertPart part_;  // of these, this rank's
   Recompute recompute_ = Recompute::kNone;
+  TensorId expert_weights_ = kNoTensor;
   bool input_gradient_ = true;
-  std::vector<TensorId> gradients_;
+  std::vector<TensorId> gradients_, expert_gradients_;
 };
 
 }  // namespace models

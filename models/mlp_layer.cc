@@ -5,14 +5,20 @@
 namespace models {
 
 LayerEmitter::LayerEmitter(const ModelSpec& model, const TrainingSpec& training,
-                           OpGraphBuilder* builder)
+                           OpGraphBuilder* builder, size_t part)
     : model_(model),
       training_(training),
       b_(*builder),
-      shape_(model, training) {}
+      shape_(model, training),
+      experts_(model, training),
+      part_(experts_.part(part)) {}
 
 std::vector<TensorId> LayerEmitter::TakeGradients() {
   return std::exchange(gradients_, {});
+}
+
+std::vector<TensorId> LayerEmitter::TakeExpertGradients() {
+  return std::exchange(expert_gradients_, {});
 }
 
 Linear LayerEmitter::Up() const {
@@ -102,13 +108,23 @@ TensorId LayerEmitter::Add(absl::string_view name, TensorId a, TensorId b) {
   return a;
 }
 
-TensorId LayerEmitter::Activate(TensorId up, TensorId gate) {
-  const int64_t elements = shape_.tokens * shape_.ffn;
+TensorId LayerEmitter::Activate(TensorId up, TensorId gate, int64_t elements,
+                                Holder holder) {
   return Pointwise(model_.gated_mlp ? "gated activation" : "activation",
                    model_.gated_mlp ? PointwiseOp::kGatedForward
                                     : PointwiseOp::kActivationForward,
                    training_.kernels.fused_activation, elements, {up, gate},
-                   Words(elements), Holder::kActivations);
+                   Words(elements), holder);
+}
+
+TensorId LayerEmitter::ActivateBackward(TensorId up, TensorId gate,
+                                        TensorId gradient, int64_t elements) {
+  return Pointwise(
+      model_.gated_mlp ? "gated activation backward" : "activation backward",
+      model_.gated_mlp ? PointwiseOp::kGatedBackward
+                       : PointwiseOp::kActivationBackward,
+      training_.kernels.fused_activation, elements, {up, gate, gradient},
+      Words(elements * (model_.gated_mlp ? 2 : 1)), Holder::kWorkspace);
 }
 
 // Up and gate projections: one product, or two where only one of them is kept.
@@ -131,12 +147,17 @@ void LayerEmitter::MultiplyUp(LayerTensors* t, TensorId weights) {
 // From `t->mlp_norm` to `t->output`.
 void LayerEmitter::MlpForward(LayerTensors* t, TensorId weights,
                               TensorId residual) {
-  MultiplyUp(t, weights);
-  t->activated = Activate(t->up, t->gate);
-  const bool keep = post_norms() || recompute_ == Recompute::kOperators;
-  t->mlp_branch = Row(Down(), t->activated, weights,
-                      keep ? Holder::kActivations : Holder::kWorkspace,
-                      &t->down_adapters);
+  if (ExpertsHere()) {
+    ExpertForward(t, weights);
+  } else {
+    MultiplyUp(t, weights);
+    t->activated = Activate(t->up, t->gate, shape_.tokens * shape_.ffn,
+                            Holder::kActivations);
+    const bool keep = post_norms() || recompute_ == Recompute::kOperators;
+    t->mlp_branch = Row(Down(), t->activated, weights,
+                        keep ? Holder::kActivations : Holder::kWorkspace,
+                        &t->down_adapters);
+  }
   TensorId branch = t->mlp_branch;
   if (post_norms()) {
     branch = NormForward("mlp post-norm", branch, Holder::kWorkspace);
@@ -153,16 +174,12 @@ TensorId LayerEmitter::MlpBackward(const LayerTensors& t, TensorId gradient,
   if (post_norms()) {
     branch = NormBackward("mlp post-norm backward", t.mlp_branch, branch);
   }
+  if (ExpertsHere()) return ExpertBackward(t, branch, weights);
   const TensorId activated =
       RowBackward(Down(), t.activated, branch, weights, t.down_adapters);
   if (activated == kNoTensor) return kNoTensor;
-  const int64_t elements = shape_.tokens * shape_.ffn;
-  const TensorId up = Pointwise(
-      model_.gated_mlp ? "gated activation backward" : "activation backward",
-      model_.gated_mlp ? PointwiseOp::kGatedBackward
-                       : PointwiseOp::kActivationBackward,
-      training_.kernels.fused_activation, elements, {t.up, t.gate, activated},
-      Words(shape_.tokens * Up().out), Holder::kWorkspace);
+  const TensorId up = ActivateBackward(t.up, t.gate, activated,
+                                       shape_.tokens * shape_.ffn);
   return ColumnBackward(Up(), t.mlp_norm, up, weights, t.up_adapters);
 }
 
@@ -283,7 +300,8 @@ void LayerEmitter::RecomputeOperators(LayerTensors* t, TensorId weights) {
     half.out /= 2;
     t->gate = Column(half, t->mlp_norm, weights, Holder::kWorkspace);
   }
-  t->activated = Activate(t->up, t->gate);
+  t->activated = Activate(t->up, t->gate, shape_.tokens * shape_.ffn,
+                          Holder::kActivations);
   b_.Reads(t->mlp_branch);
 }
 

@@ -38,6 +38,7 @@ struct Experts {
   int64_t shared_ffn_hidden = 0;  // of the always-on expert; 0: none
   bool shared_gate = false;       // sigmoid gate on the shared expert (Qwen2)
   bool router_bias = false;       // correction bias per expert (DeepSeek-V3)
+  bool expert_bias = false;       // of the experts' matrices (GPT-OSS)
   std::vector<bool> in_layer;     // which layers are MoE; the rest are dense
   bool operator==(const Experts&) const = default;
 };

@@ -62,6 +62,14 @@ Work Count(const MemoryBound& m) { return {m.flops, m.read, m.written}; }
 Work Count(const GroupedGemm& g) {
   const double bytes = BitsOf(g.dtype) / 8.0;
   const auto n = static_cast<double>(g.n), k = static_cast<double>(g.k);
+  if (g.weight_gradient) {
+    const sim::Bytes sum(
+        std::llround(g.rows.active * n * k * BitsOf(g.output) / 8.0));
+    return {sim::Flops(2 * g.rows.rows * n * k),
+            sim::Bytes(std::llround(g.rows.rows * (n + k) * bytes)) +
+                (g.accumulate ? sum : sim::Bytes(0)),
+            sum};
+  }
   return {
       sim::Flops(2 * g.rows.rows * n * k),
       sim::Bytes(std::llround((g.rows.active * n + g.rows.rows) * k * bytes)),
@@ -123,7 +131,11 @@ absl::string_view NameOf(Axis axis) {
                                           "replicate",  "embedding",
                                           "model",      "pp forward in",
                                           "pp forward", "pp backward in",
-                                          "pp backward"};
+                                          "pp backward",
+                                          "ep",         "etp",
+                                          "expert dp",  "expert shard",
+                                          "expert replicate",
+                                          "expert model"};
   return kNames[static_cast<size_t>(axis)];
 }
 
@@ -134,6 +146,11 @@ Work WorkOf(const Kernel& kernel) {
 int LaunchesOf(const Kernel& kernel) {
   if (const auto* bound = std::get_if<MemoryBound>(&kernel)) {
     return bound->kernels;
+  }
+  if (const auto* gemm = std::get_if<GroupedGemm>(&kernel)) {
+    const bool each = gemm->family == ExpertKernels::kTransformerEngine ||
+                      gemm->family == ExpertKernels::kSequential;
+    return each ? static_cast<int>(std::ceil(gemm->rows.active)) : 1;
   }
   const auto* pass = std::get_if<ExpertPass>(&kernel);
   return pass == nullptr ? 1 : pass->kernels;
@@ -188,9 +205,11 @@ std::string Dump(const Kernel& kernel) {
                           NameOf(q.family));
     }
     std::string operator()(const GroupedGemm& g) const {
-      return absl::StrFormat("grouped gemm %s %.5g experts %.6gx%dx%d %s",
+      return absl::StrFormat("grouped gemm %s %.5g experts %.6gx%dx%d %s%s%s",
                              NameOf(g.family), g.rows.active, g.rows.rows, g.n,
-                             g.k, NameOf(g.dtype));
+                             g.k, NameOf(g.dtype),
+                             g.weight_gradient ? " weight gradient" : "",
+                             g.accumulate ? " accumulate" : "");
     }
     std::string operator()(const ExpertPass& p) const {
       return absl::StrCat("expert ", NameOf(p.step), " ", NameOf(p.family),

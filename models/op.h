@@ -17,6 +17,7 @@
 
 #include "absl/strings/string_view.h"
 #include "models/dtype.h"
+#include "models/expert_all_to_all.h"
 #include "models/expert_kernels.h"
 #include "models/gemm.h"
 #include "sim/units.h"
@@ -142,8 +143,14 @@ enum class Axis : uint8_t {
   kForwardOut,   // … and to the next
   kBackwardIn,   // gradients from the next chunk …
   kBackwardOut,  // … and to the previous
+  kExpert,           // ranks with different experts, which tokens travel among
+  kExpertTensor,     // ranks that divide the same experts
+  kExpertData,       // gradients of experts: ranks with copies of them
+  kExpertShard,      // of these, an FSDP shard group …
+  kExpertReplicate,  // … and ranks holding the same shard
+  kExpertModel,      // expert × expert tensor × pipeline: gradient norm
 };
-inline constexpr int kAxes = 11;
+inline constexpr int kAxes = 17;
 absl::string_view NameOf(Axis axis);
 
 // Whose all-reduce runs. The engines' own kernels take over from NCCL where a
@@ -164,6 +171,8 @@ struct Collective {
   // The data is first copied to where peers can read it, as vLLM does outside
   // CUDA graphs.
   bool copied = false;
+  // Tokens on their way between experts by DeepEP's kernels, instead of NCCL's.
+  std::optional<ExpertAllToAll> exchange = std::nullopt;
   friend bool operator==(const Collective&, const Collective&) = default;
 };
 

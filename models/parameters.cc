@@ -28,6 +28,11 @@ class ParameterList {
                         {outputs, inputs},
                         experts.count,
                         experts.top_k});
+    if (!experts.expert_bias) return;
+    tensors_.push_back({absl::StrCat(name, ".bias"),
+                        {outputs},
+                        experts.count,
+                        experts.top_k});
   }
   void Vector(absl::string_view name, int64_t width) {
     tensors_.push_back({std::string(name), {width}});

@@ -32,17 +32,35 @@ int64_t NormParameters(const ModelSpec& m) {
   return m.hidden * (two ? 2 : 1);
 }
 
-int64_t LayerParameters(const ModelSpec& m, const RankShape& s) {
+// Norms and attention.
+int64_t AttentionParameters(const ModelSpec& m, const RankShape& s) {
   const int64_t qkv = s.q_width + 2 * s.kv_width;
   int64_t count = m.latent ? LatentAttentionParameters(m, s.q_heads)
                            : m.hidden * qkv + s.q_width * m.hidden;
-  count += (m.gated_mlp ? 3 : 2) * m.hidden * s.ffn;
   count += m.norms_per_layer * NormParameters(m);
   if (m.qkv_bias && !m.latent) count += qkv;
   if (m.attention_out_bias && !m.latent) count += m.hidden;
-  if (m.mlp_bias) count += (m.gated_mlp ? 2 : 1) * s.ffn + m.hidden;
   if (m.qk_norm && !m.latent) count += 2 * m.head_dim;
   return count;
+}
+
+int64_t MlpParameters(const ModelSpec& m, int64_t ffn, bool bias) {
+  const int64_t up = (m.gated_mlp ? 2 : 1) * ffn;
+  return (up + ffn) * m.hidden + (bias ? up + m.hidden : 0);
+}
+
+// The router, the shared expert and its gate; the routed experts.
+ParameterCounts ExpertParameters(const ModelSpec& m, const RankShape& s) {
+  const Experts& experts = *m.experts;
+  ParameterCounts counts{.dense = m.hidden * experts.count};
+  if (experts.router_bias) counts.dense += experts.count;
+  if (experts.shared_ffn_hidden > 0) {
+    counts.dense += MlpParameters(m, s.shared_ffn, false);
+    if (experts.shared_gate) counts.dense += m.hidden;
+  }
+  counts.expert =
+      s.experts * MlpParameters(m, s.expert_ffn, experts.expert_bias);
+  return counts;
 }
 
 }  // namespace
@@ -61,7 +79,7 @@ RankShape::RankShape(const ModelSpec& model, const TrainingSpec& training)
   if (model.linear_stack) {
     q_heads = kv_heads = q_width = kv_width = ffn = vocab = 0;
     value_head_dim = value_width = context_width = 0;
-    layer_parameters = model.hidden * model.hidden;
+    dense_layer.dense = model.hidden * model.hidden;
     embedding_parameters = tied_head_parameters = 0;
     head_parameters = model.hidden * model.linear_outputs;
     return;
@@ -79,8 +97,16 @@ RankShape::RankShape(const ModelSpec& model, const TrainingSpec& training)
                                    : 1) /
           tp;
   adapters = AdapterParameters(training.lora, model, *this, tp);
-  layer_parameters = LayerParameters(model, *this) + adapters;
   if (training.lora.nf4) nf4_weights = Nf4Weights(model, *this);
+  dense_layer.dense = expert_layer.dense = AttentionParameters(model, *this);
+  dense_layer.dense += MlpParameters(model, ffn, model.mlp_bias) + adapters;
+  if (model.experts) {
+    experts = model.experts->count / split.expert;
+    expert_ffn = model.experts->ffn_hidden / split.parts_of_expert();
+    shared_ffn = model.experts->shared_ffn_hidden / tp;
+    expert_layers = model.experts->in_layer;
+    expert_layer += ExpertParameters(model, *this);
+  }
   const int64_t table = vocab * model.hidden;
   embedding_parameters = table;
   if (model.positions == Positions::kLearned) {
@@ -93,20 +119,35 @@ RankShape::RankShape(const ModelSpec& model, const TrainingSpec& training)
   tied_head_parameters = model.tied_embeddings ? table : 0;
 }
 
-int64_t RankShape::ParametersOf(const Chunk& chunk) const {
-  int64_t count = chunk.layers * layer_parameters;
+ParameterCounts RankShape::LayerParameters(int64_t layer) const {
+  const bool experts_there =
+      !expert_layers.empty() && expert_layers[static_cast<size_t>(layer)];
+  return experts_there ? expert_layer : dense_layer;
+}
+
+int64_t RankShape::EndsOf(const Chunk& chunk) const {
+  int64_t count = 0;
   if (chunk.embedding) count += embedding_parameters;
   if (chunk.head) count += head_parameters;
   if (chunk.head && !chunk.embedding) count += tied_head_parameters;
   return count;
 }
 
-int64_t RankShape::TrainedInLayer() const {
-  return frozen ? adapters : layer_parameters;
+ParameterCounts RankShape::ParametersOf(const Chunk& chunk) const {
+  ParameterCounts counts{.dense = EndsOf(chunk)};
+  for (int64_t i = 0; i < chunk.layers; ++i) {
+    counts += LayerParameters(chunk.first_layer + i);
+  }
+  return counts;
 }
 
-int64_t RankShape::TrainedOf(const Chunk& chunk) const {
-  return frozen ? chunk.layers * adapters : ParametersOf(chunk);
+ParameterCounts RankShape::TrainedInLayer(int64_t layer) const {
+  return frozen ? ParameterCounts{.dense = adapters} : LayerParameters(layer);
+}
+
+ParameterCounts RankShape::TrainedOf(const Chunk& chunk) const {
+  return frozen ? ParameterCounts{.dense = chunk.layers * adapters}
+                : ParametersOf(chunk);
 }
 
 std::vector<std::vector<Chunk>> ChunksOf(const ModelSpec& model,

@@ -8,7 +8,7 @@
 #define MODELS_RANK_SHAPE_H_
 
 #include <cstdint>
-#include <span>
+#include <vector>
 
 #include "models/model_spec.h"
 #include "models/training.h"
@@ -25,6 +25,21 @@ struct Chunk {
   friend bool operator==(const Chunk&, const Chunk&) = default;
 };
 
+// Parameters of one rank by the ranks that hold copies of them: routed experts
+// have other copies than all else (Split::expert_copies).
+struct ParameterCounts {
+  int64_t dense = 0, expert = 0;
+
+  int64_t total() const { return dense + expert; }
+  ParameterCounts& operator+=(ParameterCounts more) {
+    dense += more.dense;
+    expert += more.expert;
+    return *this;
+  }
+  friend bool operator==(const ParameterCounts&,
+                         const ParameterCounts&) = default;
+};
+
 struct RankShape {
   RankShape(const ModelSpec& model, const TrainingSpec& training);
 
@@ -38,29 +53,36 @@ struct RankShape {
   int64_t value_head_dim;     // head_dim, but for latent attention
   int64_t value_width;        // kv_heads · value_head_dim
   int64_t context_width;      // q_heads · value_head_dim: attention's output
-  int64_t ffn;                // columns of one MLP matrix
+  int64_t ffn;                // columns of one dense MLP matrix
+  int64_t experts = 0;        // routed ones on this rank
+  int64_t expert_ffn = 0;     // columns of one of their matrices
+  int64_t shared_ffn = 0;     // of the shared expert's
   int64_t vocab;              // rows of the embedding, padded
   DType activation;           // 16-bit, or FP32
   DType matmul;               // of the linear layers
 
   // Parameters this rank holds before ZeRO divides them.
-  int64_t layer_parameters;
+  ParameterCounts LayerParameters(int64_t layer) const;
+  ParameterCounts dense_layer, expert_layer;  // of either kind
   int64_t embedding_parameters;  // tokens and learned positions
   int64_t head_parameters;       // final norm, and the LM head if untied
   int64_t tied_head_parameters;  // second copy of a tied embedding on the
                                  // last stage of a pipeline
 
   // Of a chunk; counts a tied embedding once where both ends share a rank.
-  int64_t ParametersOf(const Chunk& chunk) const;
+  ParameterCounts ParametersOf(const Chunk& chunk) const;
+  // Of these, the embedding's and the head's.
+  int64_t EndsOf(const Chunk& chunk) const;
 
+  std::vector<bool> expert_layers;  // which layers have experts; empty: none
   // Of all these, what trains: everything, or adapters alone.
-  int64_t TrainedInLayer() const;
-  int64_t TrainedOf(const Chunk& chunk) const;
+  ParameterCounts TrainedInLayer(int64_t layer) const;
+  ParameterCounts TrainedOf(const Chunk& chunk) const;
   int64_t TrainedEnds(int64_t parameters) const {
     return frozen ? 0 : parameters;
   }
   bool frozen;              // adapters alone train
-  int64_t adapters;         // parameters of a layer's; part of layer_parameters
+  int64_t adapters;         // parameters of a layer's; part of dense_layer
   int64_t nf4_weights = 0;  // weights of a layer stored in four bits
 };
 

@@ -51,17 +51,20 @@ class StepEmitter {
         training_(training),
         chunks_(chunks),
         shape_(model, training),
-        data_(training, shape_, &b_) {
+        data_(training, shape_, &b_),
+        experts_(training, shape_, &b_, ParameterKind::kExpert) {
     b_.SetPhase(Phase::kStep);
     for (const Chunk& chunk : chunks) parameters_ += shape_.TrainedOf(chunk);
   }
 
   OpGraph Emit() && {
-    data_.ReduceAfterBackward(parameters_);
+    data_.ReduceAfterBackward(parameters_.dense);
+    experts_.ReduceAfterBackward(parameters_.expert);
     ReduceSharedParameters();
     if (training_.gradient_clipping) ClipGradients();
     Update();
-    data_.GatherAfterStep(parameters_);
+    data_.GatherAfterStep(parameters_.dense);
+    experts_.GatherAfterStep(parameters_.expert);
     return std::move(b_).Build().value();
   }
 
@@ -78,8 +81,8 @@ class StepEmitter {
         {reads});
   }
 
-  // Tied embeddings live on the first and last stage; norms are replicated over
-  // tensor-parallel ranks, which see different tokens under sequence
+  // Tied embeddings live on the first and last stage; norms and routers are
+  // replicated over tensor-parallel ranks, which see different tokens under sequence
   // parallelism.
   void ReduceSharedParameters() {
     if (shape_.frozen) return;
@@ -92,16 +95,34 @@ class StepEmitter {
                 BytesOf(gradient(), shape_.tied_head_parameters), kNoTensor);
     }
     if (!split.sequence) return;
-    int64_t layers = 0;
-    for (const Chunk& chunk : chunks_) layers += chunk.layers;
+    int64_t layers = 0, routers = 0;
+    for (const Chunk& chunk : chunks_) {
+      layers += chunk.layers;
+      for (int64_t i = 0; i < chunk.layers; ++i) {
+        if (!model_.IsExpertLayer(chunk.first_layer + i)) continue;
+        routers += model_.hidden * model_.experts->count;
+      }
+    }
     const int64_t norms = layers * (model_.norms_per_layer * model_.hidden +
                                     ReplicatedLatentParameters(model_));
     AllReduce("reduce norm gradients", Axis::kTensor,
-              BytesOf(gradient(), norms), kNoTensor);
+              BytesOf(gradient(), norms + routers), kNoTensor);
   }
 
+  // Of the optimizer: its share of each kind of parameters.
   int64_t Owned() const {
-    return (parameters_ + data_.shards() - 1) / data_.shards();
+    const auto share = [](int64_t count, const DataParallel& data) {
+      return (count + data.shards() - 1) / data.shards();
+    };
+    return share(parameters_.dense, data_) + share(parameters_.expert, experts_);
+  }
+
+  TensorId SumNorm(Axis axis, TensorId norm) {
+    return b_.Add({.work = Collective{.axis = axis,
+                                      .bytes = sim::Bytes(4),
+                                      .dtype = DType::kFp32},
+                   .name = "sum gradient norm"},
+                  {norm});
   }
 
   // Global norm: a pass over the gradients, a sum over ranks, a read-back (the
@@ -118,19 +139,15 @@ class StepEmitter {
                {});
     const Split& split = training_.split;
     TensorId summed = norm;
-    if (data_.shards() > 1) {
-      summed = b_.Add({.work = Collective{.axis = data_.shard_axis(),
-                                          .bytes = sim::Bytes(4),
-                                          .dtype = DType::kFp32},
-                       .name = "sum gradient norm"},
-                      {summed});
-    }
+    if (data_.shards() > 1) summed = SumNorm(data_.shard_axis(), summed);
     if (split.tensor * split.pipeline > 1) {
-      summed = b_.Add({.work = Collective{.axis = Axis::kModel,
-                                          .bytes = sim::Bytes(4),
-                                          .dtype = DType::kFp32},
-                       .name = "sum gradient norm"},
-                      {summed});
+      summed = SumNorm(Axis::kModel, summed);
+    }
+    if (model_.experts) {  // Megatron's chained optimizer sums them apart
+      if (experts_.shards() > 1) summed = SumNorm(experts_.shard_axis(), summed);
+      if (split.expert * split.parts_of_expert() * split.pipeline > 1) {
+        summed = SumNorm(Axis::kExpertModel, summed);
+      }
     }
     b_.Add({.work = Kernel(MemoryBound{.kind = Pointwise::kReduction,
                                        .read = bytes,
@@ -158,8 +175,8 @@ class StepEmitter {
   std::span<const Chunk> chunks_;
   RankShape shape_;
   OpGraphBuilder b_;
-  DataParallel data_;
-  int64_t parameters_ = 0;
+  DataParallel data_, experts_;
+  ParameterCounts parameters_;
 };
 
 }  // namespace

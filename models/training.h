@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "models/expert_options.h"
 #include "models/fp8_recipe.h"
 #include "models/lora.h"
 #include "models/op.h"
@@ -71,8 +72,21 @@ struct Split {
   // 2: and gradients; 3: and weights (FSDP FULL_SHARD).
   int zero = 0;
   int64_t shard_group = 0;  // zero > 0: ranks sharing one copy (HSDP); 0: all
+  // Routed experts are divided among `expert` ranks, each of them by columns
+  // among `expert_tensor`, over the ranks of a stage: neighbours share an
+  // expert, further neighbours have other experts, and the rest hold copies.
+  int64_t expert = 1;         // >= 1; divides the experts
+  int64_t expert_tensor = 0;  // >= 1; 0: tensor
 
   int64_t ranks() const { return tensor * context * pipeline * data; }
+  int64_t stage_ranks() const { return tensor * context * data; }
+  int64_t parts_of_expert() const {
+    return expert_tensor > 0 ? expert_tensor : tensor;
+  }
+  // Ranks of a stage with the same part of the same experts.
+  int64_t expert_copies() const {
+    return stage_ranks() / (expert * parts_of_expert());
+  }
 };
 
 // What the framework fuses and which kernels it calls.
@@ -130,6 +144,9 @@ struct Overlap {
   int prefetch_layers = 1;
   // zero 3: weights are freed after forward and gathered again for backward.
   bool reshard_after_forward = true;
+  // The shared expert runs while tokens travel to the routed ones and back
+  // (Megatron's --moe-shared-expert-overlap).
+  bool shared_expert = false;
 };
 
 // What launching work costs the host. A kernel cannot start before the host has
@@ -165,6 +182,7 @@ struct TrainingSpec {
   Split split;
   KernelChoices kernels;
   Overlap overlap;
+  ExpertOptions experts;
   Host host;
   // Vocabulary rows are padded to a multiple of this times tensor; 1: not.
   int64_t pad_vocab_to = 128;

@@ -14,14 +14,16 @@ namespace {
 class ChunkEmitter {
  public:
   ChunkEmitter(const ModelSpec& model, const TrainingSpec& training,
-               const Chunk& chunk)
+               const Chunk& chunk, size_t part)
       : model_(model),
         training_(training),
         chunk_(chunk),
-        layers_(model, training, &b_),
+        layers_(model, training, &b_, part),
         data_(training, layers_.shape(), &b_),
+        experts_(training, layers_.shape(), &b_, ParameterKind::kExpert),
         kept_(static_cast<size_t>(chunk.layers)),
         weights_(kept_.size(), kNoTensor),
+        expert_weights_(kept_.size(), kNoTensor),
         ends_(kept_.size(), kNoTensor) {}
 
   OpGraph Emit() && {
@@ -34,9 +36,18 @@ class ChunkEmitter {
 
  private:
   const RankShape& shape() const { return layers_.shape(); }
+  // Of layer `i` of the chunk.
+  ParameterCounts LayerParameters(size_t i) const {
+    return shape().LayerParameters(chunk_.first_layer +
+                                   static_cast<int64_t>(i));
+  }
+
+  ParameterCounts Trained(size_t i) const {
+    return shape().TrainedInLayer(chunk_.first_layer + static_cast<int64_t>(i));
+  }
 
   // Of parameters of the ends, those that train.
-  int64_t Trained(int64_t ends) const { return shape().TrainedEnds(ends); }
+  int64_t TrainedEnds(int64_t ends) const { return shape().TrainedEnds(ends); }
   // Whether nothing before layer `i` of the chunk trains. A layer that is
   // recomputed whole needs an input with a gradient all the same (Megatron-Bridge
   // maybe_enable_recompute_inputs_grad), as do activations that came as messages.
@@ -47,10 +58,7 @@ class ChunkEmitter {
 
   // Of the ends of the model that this chunk has. A tied table counts at the
   // embedding where both are here.
-  int64_t RootParameters() const {
-    return shape().ParametersOf(chunk_) -
-           chunk_.layers * shape().layer_parameters;
-  }
+  int64_t RootParameters() const { return shape().EndsOf(chunk_); }
   int64_t EmbeddingParameters() const {
     return chunk_.embedding ? shape().embedding_parameters : 0;
   }
@@ -88,19 +96,25 @@ class ChunkEmitter {
 
   // FP8 copies of a layer's weights: once a step where weights are resident,
   // after every gathering where they are not.
-  void QuantiseWeights(TensorId weights, bool first_use) {
+  void QuantiseWeights(size_t i, bool first_use) {
     if (training_.precision != Precision::kFp8) return;
     if (!data_.sharded_weights() && !first_use) return;
     if (data_.sharded_weights() && training_.fp8_param_gather) return;
     const MemoryBound cast =
         PointwiseWork(PointwiseOp::kQuantise, true,
-                      shape().layer_parameters - shape().adapters,
+                      LayerParameters(i).total() - shape().adapters,
                       BitsOf(shape().activation));
     b_.Add({.work = Kernel(cast),
             .name = "quantise weights",
             .when = data_.sharded_weights() ? When::kAlways
                                             : When::kFirstMicrobatch},
-           {weights});
+           {weights_[i], expert_weights_[i]});
+  }
+
+  void Unpack(size_t i) {
+    const ParameterCounts unit = LayerParameters(i);
+    data_.Unpack(unit.dense, weights_[i]);
+    experts_.Unpack(unit.expert, expert_weights_[i]);
   }
 
   // Gathers what may be gathered before layer `layer` of the pass runs; `order`
@@ -111,8 +125,10 @@ class ChunkEmitter {
       // As many layers are held as may be ahead, and the one that runs.
       const TensorId after =
           *gathered > ahead ? ends_[order[*gathered - ahead - 1]] : kNoTensor;
-      weights_[order[*gathered]] =
-          data_.GatherUnit(shape().layer_parameters, after);
+      const size_t i = order[*gathered];
+      const ParameterCounts unit = LayerParameters(i);
+      weights_[i] = data_.GatherUnit(unit.dense, after);
+      expert_weights_[i] = experts_.GatherUnit(unit.expert, after);
       ++*gathered;
     }
   }
@@ -131,7 +147,7 @@ class ChunkEmitter {
       x = b_.Input();
     } else {
       x = layers_.EmbeddingForward(
-          sharded ? root_ : data_.GatherUpdated(Trained(EmbeddingParameters())));
+          sharded ? root_ : data_.GatherUpdated(TrainedEnds(EmbeddingParameters())));
     }
     std::vector<size_t> order(kept_.size());
     for (size_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -140,11 +156,13 @@ class ChunkEmitter {
       if (sharded) {
         Prefetch(order, i, &gathered);
       } else {
-        weights_[i] = data_.GatherUpdated(shape().TrainedInLayer());
+        const ParameterCounts unit = Trained(i);
+        weights_[i] = data_.GatherUpdated(unit.dense);
+        expert_weights_[i] = experts_.GatherUpdated(unit.expert);
       }
       SelectLayer(i);
-      data_.Unpack(shape().layer_parameters, weights_[i]);
-      QuantiseWeights(weights_[i], true);
+      Unpack(i);
+      QuantiseWeights(i, true);
       kept_[i] = layers_.Forward(x, weights_[i]);
       x = kept_[i].output;
       ends_[i] = x;
@@ -153,7 +171,7 @@ class ChunkEmitter {
     if (!chunk_.head) {
       Message(Axis::kForwardOut, "send activations", x, Holder::kWorkspace);
     } else {
-      if (!sharded) root_ = data_.GatherUpdated(Trained(HeadParameters()));
+      if (!sharded) root_ = data_.GatherUpdated(TrainedEnds(HeadParameters()));
       head_ = layers_.HeadForward(x, root_);
     }
   }
@@ -165,6 +183,7 @@ class ChunkEmitter {
                           static_cast<int64_t>(i) < training_.recompute_layers;
     layers_.SetRecompute(full && !in_range ? Recompute::kNone
                                            : training_.recompute);
+    layers_.SetExpertWeights(expert_weights_[i]);
     b_.SetLayer(chunk_.first_layer + static_cast<int64_t>(i));
   }
 
@@ -176,13 +195,13 @@ class ChunkEmitter {
     } else {
       gradient = layers_.HeadBackward(head_, root_);
     }
-    int64_t root_left = Trained(RootParameters());
+    int64_t root_left = TrainedEnds(RootParameters());
     if (data_.sharded_weights()) {
       root_gradients_ = layers_.TakeGradients();  // one unit with the embedding
     } else if (chunk_.head) {
       // A tied table's gradient is complete only after the embedding's pass.
-      data_.Reduce(Trained(HeadParameters()), layers_.TakeGradients());
-      root_left -= Trained(HeadParameters());
+      data_.Reduce(TrainedEnds(HeadParameters()), layers_.TakeGradients());
+      root_left -= TrainedEnds(HeadParameters());
     }
     BackwardLayers(&gradient);
     if (!chunk_.embedding) {
@@ -196,6 +215,7 @@ class ChunkEmitter {
     }
     if (root_left > 0) data_.Reduce(root_left, root_gradients_);
     data_.Flush();
+    experts_.Flush();
   }
 
   void BackwardLayers(TensorId* gradient) {
@@ -208,12 +228,14 @@ class ChunkEmitter {
       const size_t i = order[at];
       if (again) Prefetch(order, at, &gathered);
       SelectLayer(i);
-      if (again) data_.Unpack(shape().layer_parameters, weights_[i]);
-      QuantiseWeights(weights_[i], false);
+      if (again) Unpack(i);
+      QuantiseWeights(i, false);
       layers_.SetInputGradient(!EndsGradients(i));
       *gradient = layers_.Backward(kept_[i], *gradient, weights_[i]);
       ends_[i] = *gradient;
-      data_.Reduce(shape().TrainedInLayer(), layers_.TakeGradients());
+      const ParameterCounts unit = Trained(i);
+      data_.Reduce(unit.dense, layers_.TakeGradients());
+      experts_.Reduce(unit.expert, layers_.TakeExpertGradients());
     }
     b_.SetLayer(-1);
   }
@@ -223,9 +245,10 @@ class ChunkEmitter {
   const Chunk chunk_;
   OpGraphBuilder b_;
   LayerEmitter layers_;
-  DataParallel data_;
+  DataParallel data_, experts_;
   std::vector<LayerTensors> kept_;  // by layer of the chunk
-  std::vector<TensorId> weights_;   // gathered weights of each layer
+  // Gathered weights of each layer, and those of its routed experts.
+  std::vector<TensorId> weights_, expert_weights_;
   std::vector<TensorId> ends_;      // last output of each layer in this pass
   TensorId root_ = kNoTensor;       // gathered embedding and head
   std::vector<TensorId> root_gradients_;
@@ -235,16 +258,16 @@ class ChunkEmitter {
 }  // namespace
 
 OpGraph BuildChunk(const ModelSpec& model, const TrainingSpec& training,
-                   const Chunk& chunk) {
-  return ChunkEmitter(model, training, chunk).Emit();
+                   const Chunk& chunk, size_t part) {
+  return ChunkEmitter(model, training, chunk, part).Emit();
 }
 
 StageGraph BuildStage(const ModelSpec& model, const TrainingSpec& training,
-                      std::span<const Chunk> chunks) {
+                      std::span<const Chunk> chunks, size_t part) {
   StageGraph stage;
   const RankShape shape(model, training);
   for (const Chunk& chunk : chunks) {
-    stage.chunks.push_back(BuildChunk(model, training, chunk));
+    stage.chunks.push_back(BuildChunk(model, training, chunk, part));
   }
   stage.step = BuildStep(model, training, chunks);
   const HeldParameters held = HeldOf(shape, chunks);

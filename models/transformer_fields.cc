@@ -68,6 +68,7 @@ Experts ExpertsOf(const Transformer& t) {
   experts.shared_ffn_hidden = message.shared_ffn_hidden();
   experts.shared_gate = message.shared_gate();
   experts.router_bias = message.router_bias();
+  experts.expert_bias = message.expert_bias();
   for (int64_t layer = 0; layer < t.layers(); ++layer) {
     experts.in_layer.push_back(layer >= message.first_dense_layers() &&
                                (layer + 1) % message.every() == 0);

@@ -22,6 +22,7 @@ constexpr PartRow kRows[kParts] = {
     {"slowed", "kernels take longer while communication runs beside them"},
     {"exposed_tp", "tensor-parallel communication that no kernel hides"},
     {"exposed_cp", "context-parallel communication that no kernel hides"},
+    {"exposed_ep", "tokens on their way to experts and back, not hidden"},
     {"exposed_dp", "gradient and weight communication that no kernel hides"},
     {"exposed_pp", "pipeline messages that no kernel hides"},
     {"launch", "the device waits for the host to launch a kernel"},
@@ -42,6 +43,8 @@ Part PartOf(Category category) {
       return Part::kTensor;
     case Category::kContext:
       return Part::kContext;
+    case Category::kExpert:
+      return Part::kExpert;
     case Category::kData:
       return Part::kData;
     case Category::kPipeline:

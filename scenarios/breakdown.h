@@ -21,12 +21,13 @@ enum class Part : uint8_t {
   kSlowed,  // kernels took longer because communication ran beside them
   kTensor,  // communication that nothing hides, by what it is for
   kContext,
+  kExpert,
   kData,
   kPipeline,
   kLaunch,  // the device waits for the host
   kBubble,  // the device waits for other ranks
 };
-inline constexpr int kParts = 11;
+inline constexpr int kParts = 12;
 absl::string_view NameOf(Part part);        // "gemm", "exposed_tp", …
 absl::string_view DefinitionOf(Part part);  // one line
 

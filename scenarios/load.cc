@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "hardware/cluster.h"
 #include "models/load_model.h"
+#include "scenarios/expert_fields.h"
 #include "scenarios/lora_fields.h"
 #include "scenarios/size_checks.h"
 #include "scenarios/training_fields.h"
@@ -26,18 +27,6 @@ absl::Status CheckParts(const ScenarioFile& s) {
     return s.file.Error("training",
                         "is missing; give at least sequence_length and "
                         "global_batch");
-  }
-  return absl::OkStatus();
-}
-
-// Whether the simulator can run this model at all.
-absl::Status CheckRuns(const models::ModelSpec& model,
-                       const sim::TextField& field) {
-  if (model.experts) {
-    return field.Error(absl::StrCat(
-        model.name,
-        " is a mixture of experts, whose execution is not modelled; "
-        "`orrery account` counts its parameters, FLOPs and bytes"));
   }
   return absl::OkStatus();
 }
@@ -102,8 +91,6 @@ absl::StatusOr<Inputs> InputsOf(const ScenarioFile& s) {
   absl::StatusOr<models::ModelSpec> model =
       models::ResolveModel(s.scenario.model(), model_field);
   if (!model.ok()) return model.status();
-  const absl::Status runs = CheckRuns(*model, model_field);
-  if (!runs.ok()) return runs;
 
   absl::StatusOr<hardware::Cluster> cluster =
       hardware::ResolveCluster(s.scenario.cluster(), s.file.At("cluster"));
@@ -127,6 +114,13 @@ absl::StatusOr<Inputs> InputsOf(const ScenarioFile& s) {
   const absl::Status lora =
       CheckLora(s.training, inputs, s.file.At("training"));
   if (!lora.ok()) return lora;
+  if (inputs.training.experts.dispatcher == models::TokenDispatcher::kDeepEp) {
+    const absl::StatusOr<hardware::DeepEp> deep_ep =
+        hardware::LoadDeepEp(inputs.cluster.gpu.calibration);
+    if (deep_ep.ok()) inputs.cluster.deep_ep = *deep_ep;
+  }
+  const absl::Status experts = CheckExperts(inputs, s.file.At("training"));
+  if (!experts.ok()) return experts;
   const absl::Status size = CheckSize(inputs, s.file.At("training"));
   if (!size.ok()) return size;
 

@@ -97,7 +97,7 @@ void SummarizeParts(const Inputs& inputs, const Outcome& outcome,
     double parameters = 0;
     for (const models::Chunk& chunk : chunks[stage]) {
       layers += chunk.layers;
-      parameters += Count(shape.ParametersOf(chunk));
+      parameters += Count(shape.ParametersOf(chunk).total());
     }
     row->set_layers(layers);
     row->set_ends(Ends(chunks[stage]));
@@ -105,7 +105,7 @@ void SummarizeParts(const Inputs& inputs, const Outcome& outcome,
     row->set_busy_seconds(busy);
     row->set_exposed_seconds(exposed);
     row->set_bubble_seconds(sim::InSeconds(breakdown.parts[Part::kBubble]));
-    row->set_peak_gib(sim::InGiB(PeakOf(outcome, stage)));
+    row->set_peak_gib(sim::InGiB(PeakOf(outcome, rank.script)));
   }
   const double step = report->step_seconds();
   for (int row = 0; row < kParts; ++row) {
@@ -140,8 +140,8 @@ void SummarizeSpread(const Inputs& inputs, const Outcome& outcome,
 void SummarizeMemory(const Inputs& inputs, const Outcome& outcome,
                      Memory* memory) {
   size_t fullest = 0;
-  for (size_t stage = 0; stage < outcome.memory.size(); ++stage) {
-    if (PeakOf(outcome, stage) > PeakOf(outcome, fullest)) fullest = stage;
+  for (size_t script = 0; script < outcome.memory.size(); ++script) {
+    if (PeakOf(outcome, script) > PeakOf(outcome, fullest)) fullest = script;
   }
   const sim::Ledger& ledger = outcome.memory[fullest];
   const sim::Program& program = outcome.program();
@@ -151,9 +151,9 @@ void SummarizeMemory(const Inputs& inputs, const Outcome& outcome,
   memory->set_reserved_gib(sim::InGiB(ledger.reserved.bytes));
   memory->set_context_gib(sim::InGiB(outcome.context));
   memory->set_communicators_gib(sim::InGiB(outcome.communicators));
-  memory->set_stage(static_cast<int64_t>(fullest));
+  memory->set_stage(outcome.lowered.kinds[fullest].stage);
   for (const RecordedRank& rank : outcome.ranks) {
-    if (rank.stage != static_cast<int64_t>(fullest)) continue;
+    if (rank.script != fullest) continue;
     const sim::Script& script = program.scripts[program.script[rank.rank]];
     const sim::TaskId task = ledger.allocated.task;
     memory->set_rank(rank.number);
@@ -223,14 +223,14 @@ void SummarizeMeasured(const Measured& measured, Report* report) {
 
 }  // namespace
 
-sim::Bytes PeakOf(const Outcome& outcome, size_t stage) {
-  return outcome.memory[stage].allocated.bytes + outcome.context +
+sim::Bytes PeakOf(const Outcome& outcome, size_t script) {
+  return outcome.memory[script].allocated.bytes + outcome.context +
          outcome.communicators;
 }
 
 bool Fits(const Inputs& inputs, const Outcome& outcome) {
-  for (size_t stage = 0; stage < outcome.memory.size(); ++stage) {
-    if (PeakOf(outcome, stage) > inputs.cost.gpu.memory_capacity) return false;
+  for (size_t script = 0; script < outcome.memory.size(); ++script) {
+    if (PeakOf(outcome, script) > inputs.cost.gpu.memory_capacity) return false;
   }
   return true;
 }
@@ -250,6 +250,10 @@ std::string DescribeSplit(const models::Split& split) {
                                  " ", split.schedule));
   }
   parts.push_back(absl::StrCat("dp ", split.data));
+  if (split.expert > 1) parts.push_back(absl::StrCat("ep ", split.expert));
+  if (split.expert > 1 && split.parts_of_expert() != split.tensor) {
+    parts.push_back(absl::StrCat("etp ", split.parts_of_expert()));
+  }
   if (split.zero > 0) parts.push_back(absl::StrCat("zero ", split.zero));
   if (split.zero > 0 && split.shard_group > 0) {
     parts.push_back(absl::StrCat("shards of ", split.shard_group));

@@ -18,10 +18,10 @@ Report Summarize(const Inputs& inputs, const Outcome& outcome);
 // Whether the fullest rank's memory is within the GPU's.
 bool Fits(const Inputs& inputs, const Outcome& outcome);
 
-// The most memory a rank of `stage` needs from its GPU: tensors at their peak,
+// The most memory a rank of `script` needs from its GPU: tensors at their peak,
 // CUDA context, communicators. What the allocator caches beyond that it gives
 // back before it fails.
-sim::Bytes PeakOf(const Outcome& outcome, size_t stage);
+sim::Bytes PeakOf(const Outcome& outcome, size_t script);
 
 // One-line descriptions, as the report's head shows them.
 std::string DescribeSplit(const models::Split& split);

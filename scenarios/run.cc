@@ -23,8 +23,9 @@ sim::Bytes CommunicatorBytes(const hardware::LoweredStep& lowered) {
   // Both ends of a pipeline's channels share one communicator.
   std::set<models::Axis> communicators;
   for (const models::Axis axis : lowered.axes) {
-    communicators.insert(
-        axis >= models::Axis::kForwardIn ? models::Axis::kForwardIn : axis);
+    const bool channel = axis >= models::Axis::kForwardIn &&
+                         axis <= models::Axis::kBackwardOut;
+    communicators.insert(channel ? models::Axis::kForwardIn : axis);
   }
   return kCommunicatorBytes * static_cast<int64_t>(communicators.size());
 }
@@ -45,7 +46,8 @@ std::vector<RecordedRank> RecordedOf(const Outcome& outcome) {
          .number = static_cast<int64_t>(
              outcome.folded ? sim::Row(outcome.folding.representative[rank])
                             : row),
-         .stage = static_cast<int64_t>(script),
+         .stage = outcome.lowered.kinds[script].stage,
+         .script = script,
          .stands_for = outcome.folded ? outcome.folding.multiplicity[rank]
                                       : of_script[script]});
   }

@@ -26,7 +26,8 @@ namespace scenarios {
 struct RecordedRank {
   sim::RankId rank;    // in Outcome::program()
   int64_t number = 0;  // of the unfolded program
-  int64_t stage = 0;   // its pipeline stage, and its script
+  int64_t stage = 0;   // its pipeline stage
+  size_t script = 0;   // of the program
   uint32_t stands_for = 1;
 };
 
@@ -35,8 +36,8 @@ struct Outcome {
   sim::Folding folding;  // empty when every rank was simulated
   bool folded = true;
   sim::Timeline timeline;
-  std::vector<RecordedRank> ranks;  // by stage, then number
-  std::vector<sim::Ledger> memory;  // by stage
+  std::vector<RecordedRank> ranks;  // by script, then number
+  std::vector<sim::Ledger> memory;  // by script
   // Outside the framework's allocator, on each rank: CUDA context and the
   // buffers of NCCL communicators.
   sim::Bytes context, communicators;

@@ -26,6 +26,21 @@ double OperatorsPerMicrobatch(const Inputs& inputs, int64_t layers) {
       [](const auto& op) { return op.when == models::When::kAlways; }));
 }
 
+// Of a token in a layer of experts, from above.
+double ExpertWidths(const Inputs& inputs) {
+  if (!inputs.model.experts) return 0;
+  const models::Experts& e = *inputs.model.experts;
+  const models::TrainingSpec& t = inputs.training;
+  const bool even = t.experts.balance == models::ExpertBalance::kBalanced;
+  // Rows of a rank for each of its tokens.
+  const double rows =
+      std::max(1.0, t.experts.capacity_factor) *
+      static_cast<double>(e.top_k * t.split.parts_of_expert() *
+                          (even ? 1 : t.split.expert));
+  return 12 * rows * static_cast<double>(inputs.model.hidden + e.ffn_hidden) +
+         6 * static_cast<double>(e.shared_ffn_hidden + e.count);
+}
+
 // Of one microbatch, over all layers, from above: what operators read and write
 // at four bytes an element, in floating point because it may be absurd.
 double ActivationBytes(const Inputs& inputs) {
@@ -38,7 +53,8 @@ double ActivationBytes(const Inputs& inputs) {
   const auto layers = static_cast<double>(m.layers);
   const double widths = 16 * (static_cast<double>(m.hidden) +
                               heads * static_cast<double>(m.head_dim)) +
-                        6 * static_cast<double>(m.ffn_hidden);
+                        6 * static_cast<double>(m.ffn_hidden) +
+                        ExpertWidths(inputs);
   const double ends = 3 * static_cast<double>(m.vocab + m.linear_outputs) +
                       static_cast<double>(t.pad_vocab_to * t.split.tensor);
   const double scores =

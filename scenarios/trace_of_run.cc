@@ -70,9 +70,12 @@ Arrow ArrowOf(Axis axis) {
 
 std::string RankName(const Outcome& outcome, int64_t number) {
   const hardware::RankPlace p = outcome.lowered.grid.Place(number);
+  const hardware::ExpertPlace at = outcome.lowered.grid.ExpertPlaceOf(number);
+  const int64_t e = outcome.lowered.grid.expert_ranks();
   return absl::StrCat("rank ", number, " · stage ", p.stage, " · tp ", p.tensor,
                       p.context > 0 ? absl::StrCat(" · cp ", p.context) : "",
-                      " · dp ", p.data);
+                      " · dp ", p.data,
+                      e > 1 ? absl::StrCat(" · ep ", at.expert) : "");
 }
 
 TracedRank Traced(const Outcome& outcome, const RecordedRank& shown,
@@ -80,7 +83,7 @@ TracedRank Traced(const Outcome& outcome, const RecordedRank& shown,
   return {.rank = shown.rank,
           .number = static_cast<uint32_t>(number),
           .name = RankName(outcome, number),
-          .memory = outcome.memory[static_cast<size_t>(shown.stage)].curve};
+          .memory = outcome.memory[shown.script].curve};
 }
 
 }  // namespace
@@ -114,12 +117,12 @@ absl::StatusOr<TraceInputs> TraceOf(const Inputs& inputs,
           absl::StrCat("--trace-ranks: there is no rank ", number,
                        "; the run has ranks 0 to ", trace.world_size - 1));
     }
-    const int64_t stage = outcome.lowered.grid.Place(number).stage;
+    const auto id = sim::AsId<sim::RankId>(static_cast<size_t>(number));
+    const size_t script = sim::Row(outcome.lowered.program.script[id]);
     for (const RecordedRank& rank : outcome.ranks) {
       const bool same = outcome.folded
-                            ? outcome.folding.folded[sim::AsId<sim::RankId>(
-                                  static_cast<size_t>(number))] == rank.rank
-                            : rank.stage == stage;
+                            ? outcome.folding.folded[id] == rank.rank
+                            : rank.script == script;
       if (!same) continue;
       trace.ranks.push_back(Traced(outcome, rank, number));
       break;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "scenarios/expert_fields.h"
 #include "scenarios/lora_fields.h"
 
 namespace scenarios {
@@ -94,7 +95,8 @@ models::Overlap OverlapOf(const proto::Overlap& o) {
           .pipeline = o.pipeline(),
           .pipeline_scatter = o.pipeline_scatter(),
           .prefetch_layers = o.prefetch_layers(),
-          .reshard_after_forward = o.reshard_after_forward()};
+          .reshard_after_forward = o.reshard_after_forward(),
+          .shared_expert = o.shared_expert()};
 }
 
 // Layers of each chunk; empty where they divide evenly, and where no count of
@@ -135,7 +137,9 @@ models::Split SplitOf(const proto::Parallel& p, int64_t layers, int64_t gpus) {
                       .chunk_layers = ChunkLayers(p, layers),
                       .data = p.has_data() ? p.data() : gpus / replica,
                       .zero = p.zero(),
-                      .shard_group = p.shard_group()};
+                      .shard_group = p.shard_group(),
+                      .expert = p.expert(),
+                      .expert_tensor = p.expert_tensor()};
   if (split.shard_group == split.data * split.context) split.shard_group = 0;
   return split;
 }
@@ -161,6 +165,7 @@ models::TrainingSpec TrainingSpecOf(const proto::Training& t, int64_t layers,
           .split = SplitOf(t.parallel(), layers, gpus),
           .kernels = KernelsOf(t.kernels()),
           .overlap = OverlapOf(t.overlap()),
+          .experts = ExpertOptionsOf(t.experts()),
           .host = {.launch_microseconds = t.host().launch_us(),
                    .cuda_graphs = t.host().cuda_graphs(),
                    .launch_blocking = t.host().launch_blocking(),

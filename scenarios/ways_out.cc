@@ -112,10 +112,44 @@ std::optional<std::string> DoublePipeline(const Inputs& inputs,
                       " --set training.parallel.data=", split.data);
 }
 
+// Experts among twice as many ranks.
+std::optional<std::string> DoubleExpert(const Inputs& inputs,
+                                        TrainingSpec* t) {
+  if (!inputs.model.experts) return std::nullopt;
+  t->split.expert *= 2;
+  return absl::StrCat("training.parallel.expert=", t->split.expert);
+}
+
+std::optional<std::string> RecomputeExpertActivation(const Inputs& inputs,
+                                                     TrainingSpec* t) {
+  if (!inputs.model.experts || t->experts.recompute_activation) {
+    return std::nullopt;
+  }
+  t->experts.recompute_activation = true;
+  return "training.experts.recompute_activation=true";
+}
+
+// Whether experts divide among the ranks of a changed split.
+bool ExpertsFit(const Inputs& inputs) {
+  if (!inputs.model.experts) return true;
+  const Split& split = inputs.training.split;
+  const models::Experts& experts = *inputs.model.experts;
+  const int64_t parts = split.parts_of_expert();
+  const int64_t groups =
+      split.shard_group > 0 ? split.data * split.context / split.shard_group
+                            : 1;
+  return experts.count % split.expert == 0 && experts.ffn_hidden % parts == 0 &&
+         experts.shared_ffn_hidden % split.tensor == 0 &&
+         (split.tensor == 1 || split.sequence) &&
+         split.stage_ranks() % (split.expert * parts) == 0 &&
+         split.expert_copies() % groups == 0;
+}
+
 constexpr Change kChanges[] = {
     {RecomputeSelective}, {RecomputeFull},   {ZeroOne},
     {ZeroTwo},            {ZeroThree},       {HalveMicroBatch},
     {DoubleTensor},       {DoublePipeline},  {FourBitWeights},
+    {DoubleExpert},       {RecomputeExpertActivation},
 };
 
 // The same with two microbatches for each stage, if it has more: what they fill
@@ -155,7 +189,7 @@ std::vector<WayOut> WaysOut(const Inputs& inputs) {
   for (const Change& change : kChanges) {
     Inputs changed = inputs;
     const auto text = change.make(inputs, &changed.training);
-    if (!text) continue;
+    if (!text || !ExpertsFit(changed)) continue;
     Try(changed, *text, &ways);
     if (change.make == RecomputeFull || change.make == RecomputeSelective) {
       continue;

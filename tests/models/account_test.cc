@@ -126,14 +126,13 @@ TEST(Account, OfTensorParallelismTimesItsTrafficOnTheLink) {
             *sent.exact / 500e9);
 }
 
-TEST(Account, OfExpertsCountsProductsInClosedForm) {
+TEST(Account, OfExpertsCountsTheRowsThatTheyMultiply) {
   const std::vector<AccountRow> rows = Account(About("qwen3-30b-a3b"));
   EXPECT_EQ(Find(rows, "parameters", "of these, active for one token").exact,
             3'353'032'704);
-  // 48 layers, 8 experts of 2048 · 768, 4096 tokens.
-  EXPECT_EQ(
-      Find(rows, "matrix products", "expert layer: experts.up.weight").exact,
-      2.0 * 4096 * 48 * 8 * 2048 * 768);
+  // 48 layers, 8 experts of 2048 · 768, up and gate, 4096 tokens.
+  EXPECT_EQ(Find(rows, "operators, forward", "experts up").exact,
+            2.0 * 4096 * 48 * 8 * 2048 * 2 * 768);
 }
 
 TEST(Account, OfALinearStackIsCountedByHand) {

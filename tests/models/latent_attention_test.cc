@@ -78,7 +78,7 @@ TEST(LatentAttention, RanksTogetherHoldTheModelAndCopiesOfWhatIsReplicated) {
       const RankShape rank(model, Training({.tensor = tp}));
       const int64_t copied = ReplicatedLatentParameters(model) +
                              model.norms_per_layer * model.hidden;
-      EXPECT_EQ(tp * rank.layer_parameters, whole + (tp - 1) * copied)
+      EXPECT_EQ(tp * rank.dense_layer.dense, whole + (tp - 1) * copied)
           << name << " " << tp;
     }
   }

@@ -68,9 +68,9 @@ TEST(Lora, OfQueriesAndValuesTrainsWhatPeftPrints) {
   const RankShape shape(model, t);
   EXPECT_EQ(shape.adapters, 131'072);
   const Chunk whole = ChunksOf(model, t.split)[0][0];
-  EXPECT_EQ(shape.TrainedOf(whole), 4'194'304);
+  EXPECT_EQ(shape.TrainedOf(whole).total(), 4'194'304);
   // All of Llama-2-7B and the adapters.
-  EXPECT_EQ(shape.ParametersOf(whole), 6'738'415'616 + 4'194'304);
+  EXPECT_EQ(shape.ParametersOf(whole).total(), 6'738'415'616 + 4'194'304);
 }
 
 TEST(Lora, AdaptersOfAFusedProductAreOneAndOfItsPartsSeveral) {
@@ -202,7 +202,7 @@ TEST(Lora, StateIsWeightsOfAllAndTheRestOfAdaptersAlone) {
   const auto held = [&](Holder holder) {
     return stage.resident[static_cast<size_t>(holder)].count();
   };
-  EXPECT_EQ(held(Holder::kWeights), 2 * stage.parameters);
+  EXPECT_EQ(held(Holder::kWeights), 2 * stage.parameters.total());
   EXPECT_EQ(held(Holder::kGradients), 4 * adapters);
   EXPECT_EQ(held(Holder::kOptimizerState), 12 * adapters);
   // FSDP over four ranks keeps a quarter of the frozen weights in 16 bits, and
@@ -212,7 +212,7 @@ TEST(Lora, StateIsWeightsOfAllAndTheRestOfAdaptersAlone) {
   const StageGraph sharded =
       BuildStage(model, training, ChunksOf(model, training.split)[0]);
   EXPECT_EQ(sharded.resident[static_cast<size_t>(Holder::kWeights)].count(),
-            2 * (stage.parameters - adapters) / 4);
+            2 * (stage.parameters.total() - adapters) / 4);
   EXPECT_EQ(
       sharded.resident[static_cast<size_t>(Holder::kOptimizerState)].count(),
       12 * adapters / 4);
@@ -246,7 +246,7 @@ TEST(Qlora, WeightsOfLinearLayersTake4Point127Bits) {
       BuildStage(model, training, ChunksOf(model, training.split)[0]);
   const int64_t linear = 2 * 202'375'168;
   EXPECT_EQ(stage.resident[static_cast<size_t>(Holder::kWeights)].count(),
-            2 * (stage.parameters - linear) + linear * 9 / 16);
+            2 * (stage.parameters.total() - linear) + linear * 9 / 16);
 }
 
 TEST(Qlora, EachProductOfALayerMakesItsWeightsAnewInEitherPass) {

@@ -218,7 +218,7 @@ TEST(TrainingGraph, EveryGradientIsReducedOnce) {
       t.overlap.bucket_parameters = 1'000'000;
       t.fp32_grad_reduce = true;
       const Chunk chunk{0, m.layers, true, true};
-      const int64_t parameters = RankShape(m, t).ParametersOf(chunk);
+      const int64_t parameters = RankShape(m, t).ParametersOf(chunk).total();
       EXPECT_EQ(Communicated(BuildChunk(m, t, chunk),
                              zero == 0 ? CollectiveKind::kAllReduce
                                        : CollectiveKind::kReduceScatter,
@@ -234,8 +234,8 @@ TEST(TrainingGraph, FsdpGathersEveryWeightForwardAndEveryLayerBackward) {
   TrainingSpec t = Training(1024, {.data = 4, .zero = 3});
   const RankShape shape(m, t);
   const Chunk chunk{0, m.layers, true, true};
-  const int64_t all = shape.ParametersOf(chunk);
-  const int64_t layers = 4 * shape.layer_parameters;
+  const int64_t all = shape.ParametersOf(chunk).total();
+  const int64_t layers = 4 * shape.dense_layer.dense;
   const auto gathered = [&] {
     return Communicated(BuildChunk(m, t, chunk), CollectiveKind::kAllGather,
                         Axis::kShard);
@@ -251,7 +251,7 @@ TEST(TrainingGraph, ShardGroupsScatterWithinAndSumAcross) {
     TrainingSpec t =
         Training(1024, {.data = 8, .zero = zero, .shard_group = 4});
     const Chunk chunk{0, m.layers, true, true};
-    const int64_t parameters = RankShape(m, t).ParametersOf(chunk);
+    const int64_t parameters = RankShape(m, t).ParametersOf(chunk).total();
     const OpGraph graph = BuildChunk(m, t, chunk);
     // FP32 sums: four bytes a parameter scattered over the 4 of a group, then a
     // quarter of them summed over the 2 groups.
@@ -260,7 +260,7 @@ TEST(TrainingGraph, ShardGroupsScatterWithinAndSumAcross) {
     EXPECT_EQ(Communicated(graph, CollectiveKind::kAllReduce, Axis::kReplicate),
               parameters);
     // 12 bytes of master weights and moments for a quarter of the parameters.
-    EXPECT_EQ(ResidentBytes(t, 8000, Holder::kOptimizerState),
+    EXPECT_EQ(ResidentBytes(t, {.dense = 8000}, Holder::kOptimizerState),
               sim::Bytes(12 * 2000));
   }
 }
@@ -272,7 +272,7 @@ TEST(TrainingGraph, OverlappedGatheringBringsEveryUpdatedWeightOnce) {
     const Chunk chunk{0, m.layers, true, true};
     EXPECT_EQ(Communicated(BuildChunk(m, t, chunk), CollectiveKind::kAllGather,
                            Axis::kData),
-              2 * RankShape(m, t).ParametersOf(chunk))
+              2 * RankShape(m, t).ParametersOf(chunk).total())
         << m.name;
   }
 }
@@ -287,7 +287,7 @@ TEST(TrainingGraph, OnlyFp8TrainingGathersWeightsAsFp8) {
     return Communicated(BuildChunk(m, t, chunk), CollectiveKind::kAllGather,
                         Axis::kShard);
   };
-  const int64_t parameters = RankShape(m, t).ParametersOf(chunk);
+  const int64_t parameters = RankShape(m, t).ParametersOf(chunk).total();
   EXPECT_EQ(gathered(), 2 * parameters);
   t.precision = Precision::kFp8;
   EXPECT_EQ(gathered(), parameters);
@@ -349,7 +349,7 @@ TEST(TrainingGraph, ZeroOneMaySumAllGradientsEverywhere) {
   EXPECT_EQ(Communicated(graph, CollectiveKind::kReduceScatter, Axis::kData),
             0);
   EXPECT_EQ(Communicated(graph, CollectiveKind::kAllReduce, Axis::kData),
-            4 * RankShape(m, t).ParametersOf(chunk));
+            4 * RankShape(m, t).ParametersOf(chunk).total());
 }
 
 TEST(TrainingGraph, ScatteredMessagesAreGatheredWhereTheyArrive) {
@@ -563,7 +563,7 @@ TEST(TrainingGraph, ZeroDividesTheState) {
     int64_t bytes = 0;
     for (const Holder holder :
          {Holder::kWeights, Holder::kGradients, Holder::kOptimizerState}) {
-      bytes += ResidentBytes(t, 8000, holder).count();
+      bytes += ResidentBytes(t, {.dense = 8000}, holder).count();
     }
     return bytes;
   };

@@ -344,7 +344,7 @@ TEST(Memory, OnARankIsWhatZeroLeavesOfIt) {
                               Holder::kOptimizerState};
     for (size_t i = 0; i < result.size(); ++i) {
       const sim::Bytes bytes =
-          ResidentBytes(training, 7'000'000'000, holders[i]);
+          ResidentBytes(training, {.dense = 7'000'000'000}, holders[i]);
       result[i] = static_cast<double>(bytes.count()) / 1e9;
     }
     return result;

@@ -32,6 +32,7 @@ Inputs Small(Inputs inputs) {
   const int64_t replica = split.tensor * split.context * split.pipeline;
   split.data = std::min<int64_t>(split.data, 16 / replica);
   if (split.shard_group > 0) split.shard_group = split.data / 2;
+  split.expert = std::min(split.expert, split.stage_ranks());
 
   const int64_t chunks = split.pipeline * split.virtual_stages;
   inputs.model.layers = 2 * chunks;

@@ -210,12 +210,8 @@ TEST(LoadErrors, TheGpuRunsThePrecisionAndTheAttention) {
   });
 }
 
-TEST(LoadErrors, ModelsThatCannotRunPointAtAccount) {
+TEST(LoadErrors, SequencesBeyondTheLearnedPositions) {
   Expect({
-      {With("llama3-70b", "mixtral-8x7b"),
-       "a.textproto:1:1: model: mixtral-8x7b is a mixture of experts, whose "
-       "execution is not modelled; `orrery account` counts its parameters, "
-       "FLOPs and bytes"},
       {With("llama3-70b", "gpt2"),
        "a.textproto:4:3: training.sequence_length: 8192 is more than the "
        "model's 1024 learned positions; at most that many work"},

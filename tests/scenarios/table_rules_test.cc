@@ -98,9 +98,10 @@ TEST(TableRules, TimesAreInSecondsWhateverTheColumn) {
 TEST(TableRules, SkipsAndScoresByTheColumns) {
   const sim::CsvFile csv = Table(std::string(kExperts) + kTierTwo);
   const TableRules rules = RulesFor(csv).value();
-  EXPECT_EQ(RowOf(rules, csv, 0).skip,
-            "mixture of experts (8 experts): execution is not modelled");
-  EXPECT_FALSE(RowOf(rules, csv, 0).scored);
+  EXPECT_EQ(RowOf(rules, csv, 0).skip, "");
+  EXPECT_TRUE(RowOf(rules, csv, 0).scored);
+  EXPECT_THAT(RowOf(rules, csv, 0).sets,
+              testing::Contains("model.transformer.experts.count=8"));
   EXPECT_EQ(RowOf(rules, csv, 1).skip, "");
   EXPECT_FALSE(RowOf(rules, csv, 1).scored);
 }
@@ -120,8 +121,9 @@ TEST(PredictRuns, GivesEachRowItsPredictionOrItsReason) {
       ToCsv(rows),
       "row,run_id,metric,measured,predicted,error,status,reason\n"
       "1,a,step_seconds,0.5,0.02,-0.9600,ok,\n"
-      "2,b,step_seconds,0.5,,,skipped,mixture of experts (8 experts): "
-      "execution is not modelled\n"
+      "2,b,step_seconds,0.5,,,skipped,--set "
+      "model.transformer.experts.count=8: model.transformer.experts.top_k: is "
+      "missing; give 1..16384\n"
       "3,c,step_seconds,0.5,,,skipped,--set training.global_batch=63: "
       "training.global_batch: 63 is not a multiple of micro_batch 4 x data 8 "
       "= 32; 32 or 64 would\n"
