@@ -47,6 +47,14 @@ Tiles TilesOf(const models::Attention& a, const AttentionLaw& law) {
               .height = static_cast<double>(height),
               .longest = keys,
               .mean = keys};
+  if (a.seen_keys > 0) {
+    // Each sequence ends in the middle of a block of keys and of a tile.
+    tiles.count += a.sequences / 2 *
+                   static_cast<double>(a.batch * a.heads / sharing);
+    tiles.longest = CeilDiv(a.longest, kBlock);
+    tiles.mean = std::min(a.seen_keys / kBlock + 0.5, tiles.longest);
+    return tiles;
+  }
   if (!a.causal) return tiles;
   // The first tile passes over `first` blocks, each one after it over one more;
   // with a window, until the blocks that hold its keys are all there are.

@@ -20,6 +20,7 @@ Category CategoryOf(const Op& op) {
       case Axis::kModel:
         return Category::kTensor;
       case Axis::kContext:
+      case Axis::kContextHeads:
         return Category::kContext;
       case Axis::kExpert:
       case Axis::kExpertTensor:

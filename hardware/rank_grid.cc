@@ -114,8 +114,20 @@ std::vector<int> RankGrid::GroupOf(int64_t rank, Axis axis) const {
       for (p.tensor = 0; p.tensor < split_.tensor; ++p.tensor) add(p);
       break;
     case Axis::kContext:
-      for (p.context = 0; p.context < split_.context; ++p.context) add(p);
+      // Every head_ranks-th: the ranks that hold the same heads.
+      for (p.context = here.context % split_.head_ranks();
+           p.context < split_.context; p.context += split_.head_ranks()) {
+        add(p);
+      }
       break;
+    case Axis::kContextHeads: {
+      const int64_t first = here.context - here.context % split_.head_ranks();
+      for (int64_t i = 0; i < split_.head_ranks(); ++i) {
+        p.context = first + i;
+        add(p);
+      }
+      break;
+    }
     case Axis::kData:
     case Axis::kShard:
     case Axis::kReplicate: {

@@ -40,7 +40,9 @@ int64_t RanksOn(Axis axis, const Split& split) {
     case Axis::kTensor:
       return split.tensor;
     case Axis::kContext:
-      return split.context;
+      return split.ring_ranks();
+    case Axis::kContextHeads:
+      return split.head_ranks();
     case Axis::kData:
       return split.data * split.context;
     case Axis::kShard:
@@ -184,7 +186,8 @@ void AddMachine(const AccountQuestion& question, AccountRows* rows) {
       absl::StrCat("rules on ", gpus, " x ", machine.name);
   const double per_token =
       3 *
-      SumOf(ProductsOf(question.model, t.micro_batch, t.sequence_length, true))
+      SumOf(ProductsOf(question.model, t.micro_batch, t.sequence_length, true,
+                       t.sequences))
           .forward.count() /
       static_cast<double>(t.micro_batch * t.sequence_length);
   const auto hours = [&](sim::Flops flops) {

@@ -78,7 +78,8 @@ std::string Workload(const TrainingSpec& training) {
 void AddProducts(const AccountQuestion& question, AccountRows* rows) {
   const TrainingSpec& t = question.training;
   std::vector<ProductTotal> products =
-      ProductsOf(question.model, t.micro_batch, t.sequence_length, true);
+      ProductsOf(question.model, t.micro_batch, t.sequence_length, true,
+                 t.sequences);
   products.push_back(SumOf(products));
   for (const ProductTotal& product : products) {
     rows->push_back(
@@ -178,7 +179,8 @@ void AddFlops(const AccountQuestion& question, AccountRows* rows) {
   };
   const auto products = [&](bool causal_half) {
     return SumOf(
-        ProductsOf(model, t.micro_batch, t.sequence_length, causal_half));
+        ProductsOf(model, t.micro_batch, t.sequence_length, causal_half,
+                   t.sequences));
   };
   const ProductTotal half = products(true), full = products(false);
   const auto training = [&](const ProductTotal& sum) {

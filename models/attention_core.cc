@@ -1,10 +1,7 @@
 // The core of attention: from queries, keys and values to the context, and
 // back.
-//
-// Context parallelism is the ring of Liu et al. 2023 as Transformer Engine runs
-// it, with the causal load balanced by giving each rank two half-chunks: the
-// first step is causal over the rank's own tokens, each further step attends to
-// half of another rank's keys while the next keys travel.
+#include <algorithm>
+
 #include "models/layer_emitter.h"
 
 namespace models {
@@ -24,72 +21,70 @@ TensorId LayerEmitter::CoreBackward(const LayerTensors& t, TensorId gradient) {
              : MaterialisedCoreBackward(t, gradient);
 }
 
-// Keys and values (and, backward, their gradients) go one rank further.
-TensorId LayerEmitter::ExchangeKeys(absl::string_view name, TensorId tensor,
-                                    bool twice) {
-  const sim::Bytes bytes = Words(
-      shape_.tokens * (shape_.kv_width + shape_.value_width) * (twice ? 2 : 1));
-  return b_.Add({.work = Collective{.kind = CollectiveKind::kSendRecv,
-                                    .axis = Axis::kContext,
-                                    .bytes = bytes,
-                                    .dtype = shape_.activation},
-                 .name = name},
-                {tensor}, bytes);
-}
-
-Attention LayerEmitter::FusedKernel(bool backward) const {
-  Attention kernel{.batch = shape_.batch,
-                   .heads = shape_.q_heads,
-                   .kv_heads = shape_.kv_heads,
-                   .queries = shape_.sequence,
-                   .keys = shape_.sequence,
-                   .head_dim = model_.head_dim,
-                   .value_head_dim = shape_.value_head_dim,
-                   .backward = backward,
-                   .family = training_.kernels.attention,
-                   .dtype = shape_.activation};
+// Keys that a query of this layer sees at most; 0: all of `keys`.
+int64_t LayerEmitter::WindowOver(int64_t keys) const {
   const int64_t window = model_.sliding_window;
   const bool windowed = model_.window_in_layer.empty() ||
                         model_.window_in_layer[static_cast<size_t>(b_.layer())];
-  if (window > 0 && window < kernel.keys && windowed) kernel.window = window;
+  return window > 0 && window < keys && windowed ? window : 0;
+}
+
+// Over a rank's own queries and keys: of all its heads, or of few heads the
+// whole sequences.
+Attention LayerEmitter::FusedKernel(bool backward) const {
+  const Split& split = training_.split;
+  const int64_t share = split.head_ranks();
+  const bool repeated =
+      split.context > 1 && split.context_kind == ContextKind::kPyTorch;
+  Attention kernel{
+      .batch = shape_.batch,
+      .heads = shape_.q_heads / share,
+      .kv_heads = repeated ? shape_.q_heads : shape_.kv_heads / share,
+      .queries = shape_.sequence * share,
+      .keys = shape_.sequence * share,
+      .head_dim = model_.head_dim,
+      .value_head_dim = shape_.value_head_dim,
+      .backward = backward,
+      .family = training_.kernels.attention,
+      .dtype = shape_.activation};
+  kernel.window = WindowOver(kernel.keys);
+  return training_.sequences.blocks() ? Packed(kernel) : kernel;
+}
+
+// The same over a row of sequences that each attend to themselves, each of
+// which a context-parallel ring divides.
+Attention LayerEmitter::Packed(Attention kernel) const {
+  const Sequences& s = training_.sequences;
+  const auto ring = static_cast<double>(training_.split.ring_ranks());
+  kernel.queries *= kernel.batch;
+  kernel.keys = kernel.queries;
+  kernel.batch = 1;
+  const int64_t window = WindowOver(s.Longest());
+  kernel.window = 0;
+  kernel.counted_keys =
+      s.fill * (window > 0 ? s.VisibleKeys(window) : s.Keys());
+  kernel.counted_keys /= ring;
+  kernel.seen_keys =
+      s.fill * (training_.split.ring_ranks() > 1 ? (s.Keys() / ring + 1) / 2
+                                                 : s.VisibleKeys(window));
+  kernel.longest = s.Longest() / training_.split.ring_ranks();
+  if (window > 0) kernel.longest = std::min(kernel.longest, window);
+  kernel.sequences =
+      static_cast<double>(kernel.queries) * ring * s.fill / s.Mean();
   return kernel;
 }
 
-// A step of the ring after the first: half of the keys that came, unmasked.
-Attention LayerEmitter::FurtherStep(Attention first) const {
-  first.causal = false;
-  first.ring_half = true;
-  first.keys = shape_.sequence / 2;
-  return first;
-}
-
 void LayerEmitter::FusedCore(LayerTensors* t) {
-  const Attention first = FusedKernel(false);
-  const int64_t steps = training_.split.context;
-  const TensorId values = PadsLatentValues() ? PadValues(t->values) : t->values;
-  TensorId keys = t->keys == kNoTensor ? t->qkv : t->keys;
-  for (int64_t step = 0; step < steps; ++step) {
-    const TensorId next =
-        step + 1 < steps ? ExchangeKeys("cp keys", keys, false) : kNoTensor;
-    const TensorId out = b_.Add(
-        {.work = step == 0 ? first : FurtherStep(first), .name = "attention"},
-        {t->qkv, keys, values},
-        step == 0
-            ? Words(shape_.tokens * (PadsLatentValues() ? shape_.q_width
-                                                        : shape_.context_width))
-            : sim::Bytes(0),
-        Holder::kActivations);
-    if (step == 0) {
-      t->context = out;
-      t->statistics =
-          b_.Also(BytesOf(DType::kFp32, shape_.tokens * shape_.q_heads),
-                  Holder::kActivations, "attention statistics");
-    }
-    b_.Writes(t->context);
-    keys = next;
-  }
-  t->values = values;
-  if (PadsLatentValues()) {
+  if (training_.split.context > 1) return ContextCore(t);
+  const bool pads = PadsLatentValues();
+  if (pads) t->values = PadValues(t->values);
+  t->context = b_.Add(
+      {.work = FusedKernel(false), .name = "attention"},
+      {t->qkv, t->keys, t->values},
+      Words(shape_.tokens * (pads ? shape_.q_width : shape_.context_width)),
+      Holder::kActivations);
+  t->statistics = StatisticsOfLast();
+  if (pads) {
     t->padded_context = t->context;
     t->context = CutContext(t->padded_context);
   }
@@ -97,28 +92,17 @@ void LayerEmitter::FusedCore(LayerTensors* t) {
 
 TensorId LayerEmitter::FusedCoreBackward(const LayerTensors& t,
                                          TensorId gradient) {
-  const Attention first = FusedKernel(true);
-  const int64_t steps = training_.split.context;
-  const int64_t widths =
-      shape_.q_width + shape_.kv_width +
-      (PadsLatentValues() ? shape_.kv_width : shape_.value_width);
-  if (PadsLatentValues()) gradient = PadGradient(gradient);
-  TensorId keys = t.keys == kNoTensor ? t.qkv : t.keys, output = kNoTensor;
-  for (int64_t step = 0; step < steps; ++step) {
-    const TensorId next =
-        step + 1 < steps ? ExchangeKeys("cp keys and gradients", keys, true)
-                         : kNoTensor;
-    const TensorId out =
-        b_.Add({.work = step == 0 ? first : FurtherStep(first),
-                .name = "attention backward"},
-               {t.qkv, PadsLatentValues() ? t.padded_context : t.context,
-                t.statistics, gradient, keys, t.values},
-               step == 0 ? Words(shape_.tokens * widths) : sim::Bytes(0));
-    if (step == 0) output = out;
-    b_.Writes(output);
-    keys = next;
-  }
-  return PadsLatentValues() ? CutValueGradient(output) : output;
+  if (training_.split.context > 1) return ContextCoreBackward(t, gradient);
+  const bool pads = PadsLatentValues();
+  const int64_t widths = shape_.q_width + shape_.kv_width +
+                         (pads ? shape_.kv_width : shape_.value_width);
+  if (pads) gradient = PadGradient(gradient);
+  const TensorId output =
+      b_.Add({.work = FusedKernel(true), .name = "attention backward"},
+             {t.qkv, pads ? t.padded_context : t.context, t.statistics,
+              gradient, t.keys, t.values},
+             Words(shape_.tokens * widths));
+  return pads ? CutValueGradient(output) : output;
 }
 
 // Megatron's fused kernel works on four matrices of scores at once, and steps

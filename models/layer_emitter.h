@@ -13,7 +13,9 @@
 #ifndef MODELS_LAYER_EMITTER_H_
 #define MODELS_LAYER_EMITTER_H_
 
+#include <array>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "models/adapters.h"
@@ -45,6 +47,9 @@ struct AdapterTensors {
   TensorId mask = kNoTensor;   // of its dropout
 };
 
+inline constexpr std::array<TensorId, 3> kNoExchange = {kNoTensor, kNoTensor,
+                                                        kNoTensor};
+
 // What the backward pass of a layer reads.
 struct LayerTensors {
   TensorId input = kNoTensor;
@@ -62,6 +67,10 @@ struct LayerTensors {
   TensorId dropped = kNoTensor;        // … after dropout
   TensorId statistics = kNoTensor;     // fused attention: log-sum-exp
   TensorId context = kNoTensor;        // attention output
+  // Context parallelism: queries, keys and values of few heads; the outputs of
+  // a rank's two chunks.
+  std::array<TensorId, 3> exchanged = kNoExchange;
+  TensorId parts = kNoTensor;
   TensorId attention_branch = kNoTensor;  // … projected: input of its post-norm
   TensorId attention_mask = kNoTensor;    // dropout mask before the residual
   TensorId mlp_input = kNoTensor;
@@ -205,11 +214,47 @@ class LayerEmitter {
   bool FusesSoftmax() const;
   void MaterialisedCore(LayerTensors* t);
   TensorId MaterialisedCoreBackward(const LayerTensors& t, TensorId gradient);
-  TensorId ExchangeKeys(absl::string_view name, TensorId tensor, bool twice);
   void HeadNorm(absl::string_view name, PointwiseOp op,
                 std::initializer_list<TensorId> reads, TensorId qkv);
   Attention FusedKernel(bool backward) const;
+  Attention Packed(Attention kernel) const;
+  int64_t WindowOver(int64_t keys) const;
+
+  // Its context-parallel kinds (context_attention.cc).
+  struct CoreInputs {
+    TensorId queries, keys, values;
+  };
+  CoreInputs InputsOf(const LayerTensors& t) const;
+  void ContextCore(LayerTensors* t);
+  void RingForward(LayerTensors* t, bool pytorch);
+  void GatheredForward(LayerTensors* t);
+  TensorId ContextCoreBackward(const LayerTensors& t, TensorId gradient);
+  TensorId RingBackward(const LayerTensors& t, TensorId context,
+                        TensorId gradient);
+  TensorId PyTorchRingBackward(const LayerTensors& t, TensorId gradient);
+  TensorId GatheredBackward(const LayerTensors& t, TensorId gradient);
+  std::vector<TensorId> ExchangeHeads(
+      const std::vector<std::pair<TensorId, int64_t>>& tensors, Holder holder,
+      sim::Bytes joined = sim::Bytes(0));
+  TensorId NextKeys(int64_t step, TensorId keys, bool pytorch);
+  TensorId GatherKeys(TensorId tensor, int64_t elements);
+  void MergeInFp32(TensorId out, TensorId part);
+  TensorId MergeParts(TensorId statistics, const std::vector<TensorId>& parts,
+                      bool pytorch);
+  TensorId StatisticsOfLast();
+  TensorId ContextMove(absl::string_view name, CollectiveKind kind, Axis axis,
+                       sim::Bytes bytes, std::initializer_list<TensorId> reads,
+                       sim::Bytes output);
+  // A pass over `elements`, so many bytes read and written for each.
+  TensorId ContextPass(absl::string_view name, double read, double written,
+                       int64_t elements, std::initializer_list<TensorId> reads,
+                       sim::Bytes output = sim::Bytes(0),
+                       Holder holder = Holder::kWorkspace, int kernels = 1);
   Attention FurtherStep(Attention first) const;
+  Attention ChunkKernel(bool backward, int64_t chunk) const;
+  int64_t KvElements() const;  // of a rank's keys and values as they travel
+  sim::Bytes QkvGradient() const;
+
   Linear Qkv() const;
   Linear AttentionOut() const;
 

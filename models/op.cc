@@ -18,6 +18,7 @@ bool Windowed(const Attention& a) {
 double VisiblePairs(const Attention& a) {
   const auto q = static_cast<double>(a.queries);
   const auto k = static_cast<double>(a.keys);
+  if (a.seen_keys > 0) return q * a.seen_keys;
   if (!a.causal) return q * k;
   if (!Windowed(a)) return q * k - q * (q - 1) / 2;
   const auto window = static_cast<double>(a.window);
@@ -127,6 +128,7 @@ absl::string_view NameOf(AllReduceLibrary library) {
 
 absl::string_view NameOf(Axis axis) {
   constexpr absl::string_view kNames[] = {"tp",         "cp",
+                                          "cp heads",
                                           "dp",         "fsdp shard",
                                           "replicate",  "embedding",
                                           "model",      "pp forward in",
@@ -161,7 +163,7 @@ sim::Flops MatrixFlops(const Kernel& kernel, bool causal_half) {
     Attention counted = *attention;
     if (!causal_half && !Windowed(counted)) {
       counted.causal = false;
-      if (counted.ring_half) counted.keys *= 2;
+      counted.seen_keys = counted.counted_keys;
     }
     return WorkOf(counted).flops;
   }
@@ -188,7 +190,10 @@ std::string Dump(const Kernel& kernel) {
           "attention%s %s %dx%d/%dx%dx%dx%d%s%s %s%s",
           a.backward ? " backward" : "", NameOf(a.family), a.batch, a.heads,
           a.kv_heads, a.queries, a.keys, a.head_dim, a.causal ? " causal" : "",
-          a.window > 0 ? absl::StrCat(" window ", a.window) : "",
+          absl::StrCat(
+              a.window > 0 ? absl::StrCat(" window ", a.window) : "",
+              a.seen_keys > 0 ? absl::StrFormat(" seen %.6g", a.seen_keys)
+                              : ""),
           NameOf(a.dtype),
           a.cache ? absl::StrCat(" over ", NameOf(*a.cache)) : "");
     }

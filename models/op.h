@@ -47,9 +47,15 @@ struct Attention {
   bool causal = true;          // the last query sees every key, the one before
                                // all but one, …
   int64_t window = 0;          // causal: a query sees its last so many; 0: all
-  // A later step of a context-parallel ring: `keys` are the half of another
-  // rank's that the causal mask leaves.
-  bool ring_half = false;
+  // Keys that model FLOPs count for a query, mask or not; 0: `keys`. Of a part
+  // of context-parallel attention, those of the tokens it stands for.
+  double counted_keys = 0;
+  // Sequences of several lengths, one behind the other in `queries` and `keys`:
+  // the keys that a query sees, on average, and those of the longest sequence;
+  // 0: as the mask says.
+  double seen_keys = 0;
+  int64_t longest = 0;
+  double sequences = 0;  // in the batch
   bool backward = false;  // five matrix products instead of two
   AttentionFamily family = AttentionFamily::kFlash2;
   DType dtype = DType::kBf16;  // of the matrix products
@@ -133,7 +139,8 @@ absl::string_view NameOf(CollectiveKind kind);  // "all-reduce", …
 // The process groups a rank belongs to.
 enum class Axis : uint8_t {
   kTensor,
-  kContext,
+  kContext,      // ranks of a context-parallel ring, or of its gathering
+  kContextHeads,  // context-parallel ranks that divide the heads
   kData,         // gradients of dense parameters: data × context ranks
   kShard,        // FSDP shard group: parameters and gradients live in it
   kReplicate,    // ranks holding the same shard (HSDP)
@@ -150,7 +157,7 @@ enum class Axis : uint8_t {
   kExpertReplicate,  // … and ranks holding the same shard
   kExpertModel,      // expert × expert tensor × pipeline: gradient norm
 };
-inline constexpr int kAxes = 17;
+inline constexpr int kAxes = 18;
 absl::string_view NameOf(Axis axis);
 
 // Whose all-reduce runs. The engines' own kernels take over from NCCL where a

@@ -42,11 +42,19 @@ bool IsProduct(const ParameterTensor& tensor) {
 
 // Query-key pairs of one head over one sequence, in the layers together.
 double AttentionPairs(const ModelSpec& model, int64_t sequence,
-                      bool causal_half) {
+                      bool causal_half, const Sequences& packed) {
   const auto s = static_cast<double>(sequence);
   double pairs = 0;
   for (int64_t layer = 0; layer < model.layers; ++layer) {
-    const auto w = static_cast<double>(VisibleKeys(model, layer, sequence));
+    const int64_t keys = VisibleKeys(model, layer, sequence);
+    if (packed.blocks()) {
+      const int64_t window = keys < packed.Longest() ? keys : 0;
+      pairs += s * packed.fill *
+               (causal_half || window > 0 ? packed.VisibleKeys(window)
+                                          : packed.Keys());
+      continue;
+    }
+    const auto w = static_cast<double>(keys);
     // Query i sees min(i, w) keys: s·w less the corner of w·(w - 1)/2.
     const bool full = !causal_half && w == s;
     pairs += full ? s * s : s * w - w * (w - 1) / 2;
@@ -132,7 +140,8 @@ OperatorTotal SumOf(std::span<const OperatorTotal> totals, Phase phase,
 }
 
 std::vector<ProductTotal> ProductsOf(const ModelSpec& model, int64_t batch,
-                                     int64_t sequence, bool causal_half) {
+                                     int64_t sequence, bool causal_half,
+                                     const Sequences& sequences) {
   std::vector<ProductTotal> products;
   const auto tokens = static_cast<double>(batch * sequence);
   const auto add = [&](const std::string& name, double flops) {
@@ -163,7 +172,7 @@ std::vector<ProductTotal> ProductsOf(const ModelSpec& model, int64_t batch,
         2 * tokens * static_cast<double>(model.vocab * width));
   }
   add("attention", static_cast<double>(batch) * FlopsPerPair(model) *
-                       AttentionPairs(model, sequence, causal_half));
+                       AttentionPairs(model, sequence, causal_half, sequences));
   return products;
 }
 

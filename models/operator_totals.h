@@ -12,6 +12,7 @@
 
 #include "models/model_spec.h"
 #include "models/op_graph.h"
+#include "models/sequences.h"
 #include "sim/units.h"
 
 namespace models {
@@ -49,8 +50,10 @@ struct ProductTotal {
   sim::Flops forward, backward;
 };
 // `causal_half` skips the masked pairs of attention. Sliding windows always do.
+// Packed `sequences` attend to themselves alone.
 std::vector<ProductTotal> ProductsOf(const ModelSpec& model, int64_t batch,
-                                     int64_t sequence, bool causal_half);
+                                     int64_t sequence, bool causal_half,
+                                     const Sequences& sequences = {});
 ProductTotal SumOf(std::span<const ProductTotal> products);
 
 // One token more for each of `batch` sequences of `context` tokens, itself

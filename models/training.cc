@@ -49,6 +49,12 @@ absl::string_view NameOf(Optimizer optimizer) {
   return kNames[static_cast<size_t>(optimizer)];
 }
 
+absl::string_view NameOf(ContextKind kind) {
+  constexpr absl::string_view kNames[] = {"P2P", "ALL_GATHER", "A2A", "A2A_P2P",
+                                          "PYTORCH"};
+  return kNames[static_cast<size_t>(kind)];
+}
+
 absl::string_view NameOf(Recompute recompute) {
   constexpr absl::string_view kNames[] = {"NONE", "SELECTIVE", "OPERATORS",
                                           "FULL", "MLA_UP_PROJECTION"};

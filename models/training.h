@@ -14,11 +14,13 @@
 #include <string>
 #include <vector>
 
+#include "models/context_kind.h"
 #include "models/expert_options.h"
 #include "models/fp8_recipe.h"
 #include "models/lora.h"
 #include "models/op.h"
 #include "models/optimizer_options.h"
+#include "models/sequences.h"
 
 namespace models {
 
@@ -61,6 +63,8 @@ struct Split {
   int64_t tensor = 1;          // >= 1; divides heads
   bool sequence = false;       // Megatron's sequence parallel; needs tensor > 1
   int64_t context = 1;         // >= 1; divides sequence_length / 2
+  ContextKind context_kind = ContextKind::kP2p;
+  int64_t context_inner = 1;   // kHybrid: neighbours that divide the heads
   int64_t pipeline = 1;        // >= 1
   int64_t virtual_stages = 1;  // model chunks per stage; > 1: interleaved
   std::string schedule = "1f1b";  // a row of models/schedules
@@ -87,6 +91,13 @@ struct Split {
   int64_t expert_copies() const {
     return stage_ranks() / (expert * parts_of_expert());
   }
+  // Context-parallel ranks that divide the heads, and those that pass keys or
+  // gather them; their product is `context`.
+  int64_t head_ranks() const {
+    if (context_kind == ContextKind::kAllToAll) return context;
+    return context_kind == ContextKind::kHybrid ? context_inner : 1;
+  }
+  int64_t ring_ranks() const { return context / head_ranks(); }
 };
 
 // What the framework fuses and which kernels it calls.
@@ -184,6 +195,7 @@ struct TrainingSpec {
   Overlap overlap;
   ExpertOptions experts;
   Host host;
+  Sequences sequences;
   // Vocabulary rows are padded to a multiple of this times tensor; 1: not.
   int64_t pad_vocab_to = 128;
 

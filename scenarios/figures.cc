@@ -29,7 +29,7 @@ constexpr FigureRow kRows[] = {
     {"step_seconds", "step", "s",
      "from the first kernel of a step to the end of its last, on any rank"},
     {"tokens_per_second", "tokens/s", "tokens/s",
-     "global_batch x sequence_length / step_seconds"},
+     "global_batch x sequence_length / step_seconds, padding left out"},
     {"tokens_per_second_per_gpu", "tokens/s per GPU", "tokens/s",
      "tokens_per_second / gpus"},
     {"tflops_per_second_per_gpu", "TFLOP/s per GPU", "TFLOP/s",

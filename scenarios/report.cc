@@ -45,8 +45,10 @@ void SummarizeSpeed(const Inputs& inputs, const Outcome& outcome,
                     Report* report) {
   const double seconds = sim::InSeconds(outcome.timeline.makespan);
   const auto gpus = Count(inputs.training.split.ranks());
-  const double tokens = Count(inputs.training.global_batch) *
-                        Count(inputs.training.sequence_length);
+  const double tokens =
+      Count(inputs.training.global_batch) *
+      Count(inputs.training.sequence_length) *
+      inputs.training.sequences.Useful(inputs.training.sequence_length);
   const double peak = PeakFlops(inputs);
   const double model = outcome.lowered.model_flops.count() / seconds / gpus;
   const double hardware =
@@ -235,13 +237,31 @@ bool Fits(const Inputs& inputs, const Outcome& outcome) {
   return true;
 }
 
+// "cp 8", "cp 8 all-gather", "cp 2 a2a x 4 p2p".
+std::string ContextText(const models::Split& split) {
+  switch (split.context_kind) {
+    case models::ContextKind::kP2p:
+      return absl::StrCat("cp ", split.context);
+    case models::ContextKind::kAllGather:
+      return absl::StrCat("cp ", split.context, " all-gather");
+    case models::ContextKind::kAllToAll:
+      return absl::StrCat("cp ", split.context, " a2a");
+    case models::ContextKind::kHybrid:
+      return absl::StrCat("cp ", split.head_ranks(), " a2a x ",
+                          split.ring_ranks(), " p2p");
+    case models::ContextKind::kPyTorch:
+      return absl::StrCat("cp ", split.context, " pytorch");
+  }
+  return "";
+}
+
 std::string DescribeSplit(const models::Split& split) {
   std::vector<std::string> parts;
   if (split.tensor > 1) {
     parts.push_back(
         absl::StrCat("tp ", split.tensor, split.sequence ? " sp" : ""));
   }
-  if (split.context > 1) parts.push_back(absl::StrCat("cp ", split.context));
+  if (split.context > 1) parts.push_back(ContextText(split));
   if (split.pipeline > 1) {
     parts.push_back(absl::StrCat("pp ", split.pipeline,
                                  split.virtual_stages > 1
@@ -262,10 +282,16 @@ std::string DescribeSplit(const models::Split& split) {
 }
 
 std::string DescribeBatch(const models::TrainingSpec& training) {
-  return absl::StrCat(training.global_batch, " sequences of ",
-                      training.sequence_length, " tokens, ",
-                      training.microbatches(), " microbatches of ",
-                      training.micro_batch);
+  const models::Sequences& s = training.sequences;
+  return absl::StrCat(
+      training.global_batch, s.given() ? " rows of " : " sequences of ",
+      training.sequence_length, " tokens, ", training.microbatches(),
+      " microbatches of ", training.micro_batch,
+      s.given()
+          ? absl::StrFormat("; sequences of %.0f tokens, %s, %.0f %% padding",
+                            s.Mean(), s.packed ? "packed" : "one a row",
+                            100 * (1 - s.Useful(training.sequence_length)))
+          : "");
 }
 
 // "BF16, ADAMW, recompute NONE", and the adapters if they alone train.

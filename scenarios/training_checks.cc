@@ -40,6 +40,7 @@ class Checks {
   Checks(const proto::Training& training, const Inputs& inputs,
          const sim::TextField& field)
       : given_(training),
+        inputs_(inputs),
         model_(inputs.model),
         cluster_(inputs.cluster),
         cost_(inputs.cost),
@@ -48,7 +49,8 @@ class Checks {
 
   absl::Status All() const {
     for (const auto check :
-         {&Checks::Required, &Checks::Tensor, &Checks::Sequence, &Checks::Ranks,
+         {&Checks::Required, &Checks::Tensor, &Checks::Sequence,
+          &Checks::Context, &Checks::Ranks,
           &Checks::Batch, &Checks::Layers, &Checks::Chunks, &Checks::Schedule,
           &Checks::Sharding, &Checks::Recomputed, &Checks::Gpu}) {
       const absl::Status status = (this->*check)();
@@ -118,16 +120,6 @@ class Checks {
                    t_.sequence_length, "; a sequence_length of ",
                    (t_.sequence_length / pieces + 1) * pieces, " would");
     }
-    if (s.context > 1 && !model_.linear_stack && !t_.kernels.fused_attention) {
-      return Error("parallel.context",
-                   "passes keys around fused attention kernels; set "
-                   "kernels.attention to one of those, or context: 1");
-    }
-    if (s.context > 1 && model_.sliding_window > 0 &&
-        model_.sliding_window < t_.sequence_length) {
-      return Error("parallel.context", "is not modelled with the model's ",
-                   model_.sliding_window, "-token windows; 1 works");
-    }
     if (!s.sequence) return absl::OkStatus();
     if (s.tensor == 1) {
       return Error("parallel.sequence",
@@ -141,6 +133,8 @@ class Checks {
     }
     return absl::OkStatus();
   }
+
+  absl::Status Context() const { return CheckContext(given_, inputs_, field_); }
 
   absl::Status Ranks() const {
     const Split& s = t_.split;
@@ -341,6 +335,7 @@ class Checks {
   }
 
   const proto::Training& given_;
+  const Inputs& inputs_;
   const ModelSpec& model_;
   const hardware::Cluster& cluster_;
   const hardware::CostModel& cost_;

@@ -124,11 +124,29 @@ std::vector<int64_t> ChunkLayers(const proto::Parallel& p, int64_t layers) {
   return counts;
 }
 
+models::ContextKind ContextKindOf(const proto::Parallel& p) {
+  switch (p.context_kind()) {
+    case proto::Parallel::P2P:
+      return models::ContextKind::kP2p;
+    case proto::Parallel::ALL_GATHER:
+      return models::ContextKind::kAllGather;
+    case proto::Parallel::A2A:
+      return models::ContextKind::kAllToAll;
+    case proto::Parallel::A2A_P2P:
+      return models::ContextKind::kHybrid;
+    case proto::Parallel::PYTORCH:
+      return models::ContextKind::kPyTorch;
+  }
+  return models::ContextKind::kP2p;
+}
+
 models::Split SplitOf(const proto::Parallel& p, int64_t layers, int64_t gpus) {
   const int64_t replica = p.tensor() * p.context() * p.pipeline();
   models::Split split{.tensor = p.tensor(),
                       .sequence = p.sequence(),
                       .context = p.context(),
+                      .context_kind = ContextKindOf(p),
+                      .context_inner = p.context_inner(),
                       .pipeline = p.pipeline(),
                       .virtual_stages = p.virtual_stages(),
                       .schedule = p.has_schedule()         ? p.schedule()
@@ -170,6 +188,7 @@ models::TrainingSpec TrainingSpecOf(const proto::Training& t, int64_t layers,
                    .cuda_graphs = t.host().cuda_graphs(),
                    .launch_blocking = t.host().launch_blocking(),
                    .synchronise_layers = t.host().synchronise_layers()},
+          .sequences = SequencesOf(t.sequences(), t.parallel().context()),
           .pad_vocab_to = t.pad_vocab_to()};
 }
 

@@ -33,6 +33,10 @@ inline constexpr NamedAttention kAttentionFamilies[] = {
     {proto::Kernels::CUDNN, models::AttentionFamily::kCudnn},
 };
 
+// Lengths spelled out; uniform ones rounded up to what `context` ranks can cut
+// in two pieces each.
+models::Sequences SequencesOf(const proto::Sequences& message, int64_t context);
+
 // A copy of the fields. split.chunk_layers stands for a model of `layers`
 // layers; split.data is that of `gpus` GPUs where the message has none.
 models::TrainingSpec TrainingSpecOf(const proto::Training& training,
@@ -42,6 +46,9 @@ models::TrainingSpec TrainingSpecOf(const proto::Training& training,
 // model or the cluster. `field` is where `training` stands in the scenario.
 absl::Status CheckTraining(const proto::Training& training,
                            const Inputs& inputs, const sim::TextField& field);
+// Of these, context parallelism and packed sequences (context_checks.cc).
+absl::Status CheckContext(const proto::Training& training, const Inputs& inputs,
+                          const sim::TextField& field);
 
 }  // namespace scenarios
 

@@ -39,6 +39,24 @@ TEST(RankGrid, DataGroupsHoldContextRanksToo) {
   EXPECT_EQ(grid.GroupOf(0, Axis::kData), (std::vector<int>{0, 1, 2, 3}));
 }
 
+TEST(RankGrid, NeighboursDivideHeadsAndEveryOtherPassesKeys) {
+  // Of eight context-parallel ranks, pairs divide the heads.
+  const RankGrid grid({.tensor = 2,
+                       .context = 8,
+                       .context_kind = models::ContextKind::kHybrid,
+                       .context_inner = 2});
+  // Rank 7 is tensor 1, context 3: its pair is context 2 and 3, its ring 1, 3,
+  // 5 and 7.
+  EXPECT_EQ(grid.GroupOf(7, Axis::kContextHeads), (std::vector<int>{5, 7}));
+  EXPECT_EQ(grid.GroupOf(7, Axis::kContext), (std::vector<int>{3, 7, 11, 15}));
+  const RankGrid ring({.context = 4});
+  EXPECT_EQ(ring.GroupOf(1, Axis::kContext), (std::vector<int>{0, 1, 2, 3}));
+  const RankGrid heads(
+      {.context = 4, .context_kind = models::ContextKind::kAllToAll});
+  EXPECT_EQ(heads.GroupOf(1, Axis::kContextHeads),
+            (std::vector<int>{0, 1, 2, 3}));
+}
+
 TEST(RankGrid, HybridShardsAreNeighboursAndReplicasAreApart) {
   const RankGrid grid({.data = 8, .zero = 3, .shard_group = 4});
   EXPECT_EQ(grid.GroupOf(5, Axis::kShard), (std::vector<int>{4, 5, 6, 7}));

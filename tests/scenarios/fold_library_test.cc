@@ -26,7 +26,9 @@ using models::Split;
 Inputs Small(Inputs inputs) {
   Split& split = inputs.training.split;
   split.tensor = std::min<int64_t>(split.tensor, 2);
-  split.context = std::min<int64_t>(split.context, 2);
+  const bool hybrid = split.context_kind == models::ContextKind::kHybrid;
+  split.context = std::min<int64_t>(split.context, hybrid ? 4 : 2);
+  split.context_inner = std::min<int64_t>(split.context_inner, 2);
   split.pipeline = std::min<int64_t>(split.pipeline, 4);
   split.virtual_stages = std::min<int64_t>(split.virtual_stages, 2);
   const int64_t replica = split.tensor * split.context * split.pipeline;

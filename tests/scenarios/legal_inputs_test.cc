@@ -104,6 +104,7 @@ void DrawSplit(Draw& d) {
   set("tensor", tensor);
   set("sequence", tensor > 1 ? d.Of({"false", "true"}) : "false");
   set("context", context);
+  set("context_kind", d.Of({"P2P", "P2P", "ALL_GATHER", "A2A", "PYTORCH"}));
   set("pipeline", pipeline);
   set("virtual_stages", chunks);
   if (chunks == 1) set("schedule", d.Of({"gpipe", "1f1b"}));
@@ -140,6 +141,10 @@ void DrawTraining(Draw& d) {
   set("recompute", recompute);
   if (recompute == std::string("FULL")) set("recompute_layers", d.Of({0, 1}));
   set("pad_vocab_to", d.Of({1, 128}));
+  if (d.Once(5)) {
+    set("sequences.uniform.most", d.Of({1, 12, 40}));
+    set("sequences.packed", d.Of({"true", "true", "false"}));
+  }
   set("kernels.attention", d.Of({"MATERIALISED", "FLASH_2", "CUDNN"}));
   set("kernels.dropout", d.Of({"0", "0.1"}));
   set("overlap.bucket_parameters", d.Of({1, 10'000, 40'000'000}));
