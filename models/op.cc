@@ -96,7 +96,8 @@ absl::string_view NameOf(GemmFamily family) {
 
 absl::string_view NameOf(AttentionFamily family) {
   constexpr absl::string_view kNames[] = {
-      "fa1", "triton", "fa2", "fa3", "cudnn", "vllm", "sglang", "tensorrt-llm", "flashinfer"};
+      "fa1",  "triton", "fa2",          "fa3",       "cudnn",
+      "vllm", "sglang", "tensorrt-llm", "flashinfer"};
   return kNames[static_cast<size_t>(family)];
 }
 
@@ -127,15 +128,22 @@ absl::string_view NameOf(AllReduceLibrary library) {
 }
 
 absl::string_view NameOf(Axis axis) {
-  constexpr absl::string_view kNames[] = {"tp",         "cp",
+  constexpr absl::string_view kNames[] = {"tp",
+                                          "cp",
                                           "cp heads",
-                                          "dp",         "fsdp shard",
-                                          "replicate",  "embedding",
-                                          "model",      "pp forward in",
-                                          "pp forward", "pp backward in",
+                                          "dp",
+                                          "fsdp shard",
+                                          "replicate",
+                                          "embedding",
+                                          "model",
+                                          "pp forward in",
+                                          "pp forward",
+                                          "pp backward in",
                                           "pp backward",
-                                          "ep",         "etp",
-                                          "expert dp",  "expert shard",
+                                          "ep",
+                                          "etp",
+                                          "expert dp",
+                                          "expert shard",
                                           "expert replicate",
                                           "expert model"};
   return kNames[static_cast<size_t>(axis)];
@@ -190,10 +198,10 @@ std::string Dump(const Kernel& kernel) {
           "attention%s %s %dx%d/%dx%dx%dx%d%s%s %s%s",
           a.backward ? " backward" : "", NameOf(a.family), a.batch, a.heads,
           a.kv_heads, a.queries, a.keys, a.head_dim, a.causal ? " causal" : "",
-          absl::StrCat(
-              a.window > 0 ? absl::StrCat(" window ", a.window) : "",
-              a.seen_keys > 0 ? absl::StrFormat(" seen %.6g", a.seen_keys)
-                              : ""),
+          absl::StrCat(a.window > 0 ? absl::StrCat(" window ", a.window) : "",
+                       a.seen_keys > 0
+                           ? absl::StrFormat(" seen %.6g", a.seen_keys)
+                           : ""),
           NameOf(a.dtype),
           a.cache ? absl::StrCat(" over ", NameOf(*a.cache)) : "");
     }

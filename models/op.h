@@ -55,7 +55,7 @@ struct Attention {
   // 0: as the mask says.
   double seen_keys = 0;
   int64_t longest = 0;
-  double sequences = 0;  // in the batch
+  double sequences = 0;   // in the batch
   bool backward = false;  // five matrix products instead of two
   AttentionFamily family = AttentionFamily::kFlash2;
   DType dtype = DType::kBf16;  // of the matrix products
@@ -139,18 +139,18 @@ absl::string_view NameOf(CollectiveKind kind);  // "all-reduce", …
 // The process groups a rank belongs to.
 enum class Axis : uint8_t {
   kTensor,
-  kContext,      // ranks of a context-parallel ring, or of its gathering
+  kContext,       // ranks of a context-parallel ring, or of its gathering
   kContextHeads,  // context-parallel ranks that divide the heads
-  kData,         // gradients of dense parameters: data × context ranks
-  kShard,        // FSDP shard group: parameters and gradients live in it
-  kReplicate,    // ranks holding the same shard (HSDP)
-  kEmbedding,    // first and last stage, which share tied embeddings
-  kModel,        // tensor × pipeline: gradient norm and overflow check
+  kData,          // gradients of dense parameters: data × context ranks
+  kShard,         // FSDP shard group: parameters and gradients live in it
+  kReplicate,     // ranks holding the same shard (HSDP)
+  kEmbedding,     // first and last stage, which share tied embeddings
+  kModel,         // tensor × pipeline: gradient norm and overflow check
   kForwardIn,    // pipeline boundaries: activations from the previous chunk …
   kForwardOut,   // … and to the next
   kBackwardIn,   // gradients from the next chunk …
   kBackwardOut,  // … and to the previous
-  kExpert,           // ranks with different experts, which tokens travel among
+  kExpert,       // ranks with different experts, which tokens travel among
   kExpertTensor,     // ranks that divide the same experts
   kExpertData,       // gradients of experts: ranks with copies of them
   kExpertShard,      // of these, an FSDP shard group …

@@ -60,13 +60,13 @@ enum class Recompute : uint8_t {
 
 // How ranks divide the work. Ranks are numbered tp fastest, then cp, dp, pp.
 struct Split {
-  int64_t tensor = 1;          // >= 1; divides heads
-  bool sequence = false;       // Megatron's sequence parallel; needs tensor > 1
-  int64_t context = 1;         // >= 1; divides sequence_length / 2
+  int64_t tensor = 1;     // >= 1; divides heads
+  bool sequence = false;  // Megatron's sequence parallel; needs tensor > 1
+  int64_t context = 1;    // >= 1; divides sequence_length / 2
   ContextKind context_kind = ContextKind::kP2p;
-  int64_t context_inner = 1;   // kHybrid: neighbours that divide the heads
-  int64_t pipeline = 1;        // >= 1
-  int64_t virtual_stages = 1;  // model chunks per stage; > 1: interleaved
+  int64_t context_inner = 1;      // kHybrid: neighbours that divide the heads
+  int64_t pipeline = 1;           // >= 1
+  int64_t virtual_stages = 1;     // model chunks per stage; > 1: interleaved
   std::string schedule = "1f1b";  // a row of models/schedules
   // Layers of each chunk in the order the data flows (pipeline ·
   // virtual_stages numbers); empty: even.
