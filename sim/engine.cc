@@ -7,6 +7,11 @@
 //
 // So the order in which ranks are seen to does not matter, and most events need
 // no queue: without overlap of communication and computation, none does.
+//
+// Where communications slow each other, none knows its end when it starts. Its
+// lanes stay `arrived` until it ends, so that its ranks keep to the order of
+// time; its start and its end are events of their own in the queue. Once
+// nothing more happens at an instant, those under way share their links anew.
 #include "sim/engine.h"
 
 #include <algorithm>
@@ -17,38 +22,14 @@
 
 #include "sim/deadlock.h"
 #include "sim/event_queue.h"
+#include "sim/flows.h"
 #include "sim/lane.h"
 #include "sim/meetings.h"
+#include "sim/rank.h"
 #include "sim/steps.h"
 
 namespace sim {
 namespace {
-
-using LaneSet = uint32_t;  // bit l is lane l
-
-struct Rank {
-  Instant done;           // end of the last task so far
-  uint32_t version = 0;   // of the rank's event in the queue
-  LaneSet waiting = 0;    // for other lanes
-  LaneSet computing = 0;  // with a stretch
-  LaneSet arrived = 0;    // at a communication whose peers have not all come
-  LaneSet agreed = 0;     // with a communication that takes nothing as yet
-  LaneSet loading = 0;    // with a communication that takes its part
-  bool recorded = false;
-  bool suspended = false;
-  Device device;
-};
-
-void Insert(LaneSet& set, LaneSet bit) { set |= bit; }
-void Remove(LaneSet& set, LaneSet bit) { set &= ~bit; }
-
-// Calls visit with each lane of a set.
-template <class Visit>
-void ForEachLane(LaneSet set, Visit&& visit) {
-  for (; set != 0; set &= set - 1) {
-    visit(static_cast<uint32_t>(std::countr_zero(set)));
-  }
-}
 
 class Engine {
  public:
@@ -76,9 +57,9 @@ class Engine {
     return static_cast<Slot>((Row(seat.rank) << lane_bits_) + Row(seat.lane));
   }
 
-  void ChooseRecorded(Record record);
   bool NextEvent();
   void Advance(RankRow rank);
+  void Suspend(RankRow rank);
   void Queue(RankRow rank);
   std::optional<Next> NextOf(RankRow rank) const;
   void Happen(const Next& next);
@@ -89,9 +70,15 @@ class Engine {
 
   void Settle(Slot slot);
   void EndStretch(Slot slot);
-  void AddLoad(Slot slot, int32_t times);
+  void AddLoad(Slot slot, int32_t compute, int32_t memory);
   void Arrive(Slot slot);
   void EndCommunication(Slot slot);
+
+  // Of communications that slow each other.
+  void QueueFlow(MeetingId id, Instant at);
+  void BeginFlow(MeetingId id);
+  void EndFlow(MeetingId id);
+  void ShareLinks();
 
   void Write(Slot slot, StepId step, Instant start, Instant finish);
   absl::Status Deadlock() const;
@@ -105,8 +92,10 @@ class Engine {
   std::vector<Instant> host_;       // rank after rank; see Device
   std::vector<RankRow> free_;       // ranks that may be able to run ahead
   std::vector<RankRow> suspended_;  // ranks to queue when no rank is free
-  EventQueue queue_;                // of ranks
-  Instant now_;                     // of the rank being seen to
+  std::optional<Flows> flows_;      // if communications slow each other
+  std::vector<Crossing> crossings_;
+  EventQueue queue_;  // of ranks; of meetings, after the last rank
+  Instant now_;       // of the rank being seen to
   Timeline timeline_;
 };
 
@@ -117,7 +106,8 @@ Engine::Engine(const Program& program, Record record)
       lane_bits_(static_cast<unsigned>(
           std::bit_width(std::max<size_t>(program.lanes.size(), 1) - 1))),
       ranks_(program.script.size()),
-      lanes_(program.script.size() << lane_bits_) {
+      lanes_(program.script.size() << lane_bits_),
+      timeline_(EmptyTimeline(program, record)) {
   size_t epochs = 0;
   for (const ScriptId script : program.script) {
     epochs += 1 + steps_.host_syncs(script);
@@ -127,31 +117,16 @@ Engine::Engine(const Program& program, Record record)
   for (size_t row = 0; row < ranks_.size(); ++row) {
     const ScriptId script = program.script[AsId<RankId>(row)];
     ranks_[row].device.host = host;
+    ranks_[row].recorded = !timeline_.start(AsId<RankId>(row)).empty();
     host += 1 + steps_.host_syncs(script);
     for (size_t lane = 0; lane < program.lanes.size(); ++lane) {
       lanes_[(row << lane_bits_) + lane].at =
           steps_.begin(script, AsId<LaneId>(lane));
     }
   }
-  ChooseRecorded(record);
-}
-
-void Engine::ChooseRecorded(Record record) {
-  Column<ScriptId, uint8_t> seen(program_.scripts.size());
-  timeline_.offset.assign(ranks_.size() + 1, 0);
-  for (size_t row = 0; row < ranks_.size(); ++row) {
-    const ScriptId script = program_.script[AsId<RankId>(row)];
-    ranks_[row].recorded =
-        record == Record::kEveryRank ||
-        (record == Record::kFirstOfEachScript && !seen[script]);
-    seen[script] = true;
-    const uint64_t tasks = program_.scripts[script].tasks.size();
-    timeline_.completions += tasks;
-    timeline_.offset[row + 1] =
-        timeline_.offset[row] + (ranks_[row].recorded ? tasks : 0);
+  if (program.uses.size() > 0) {
+    flows_.emplace(ranks_.size() * program.links.size(), meetings_.size());
   }
-  timeline_.starts.resize(timeline_.offset.back());
-  timeline_.finishes.resize(timeline_.offset.back());
 }
 
 absl::StatusOr<Timeline> Engine::Run() && {
@@ -182,9 +157,17 @@ bool Engine::NextEvent() {
   }
   for (const RankRow rank : suspended_) Queue(rank);
   suspended_.clear();
+  if (flows_ && flows_->stale() && !queue_.more_now()) {
+    ShareLinks();
+    return true;
+  }
   if (queue_.empty()) return false;
   const Event event = queue_.Pop();
-  if (event.version == ranks_[event.owner].version) {
+  if (event.owner >= ranks_.size()) {
+    const auto id = AsId<MeetingId>(event.owner - ranks_.size());
+    if (event.version != flows_->version(id)) return true;
+    flows_->began(id) ? EndFlow(id) : BeginFlow(id);
+  } else if (event.version == ranks_[event.owner].version) {
     Happen(*NextOf(event.owner));
     Advance(event.owner);
   }
@@ -199,9 +182,13 @@ void Engine::Advance(RankRow row) {
     if (!next) return;
     Happen(*next);
   }
-  if (rank.suspended) return;
-  rank.suspended = true;
-  suspended_.push_back(row);
+  Suspend(row);
+}
+
+void Engine::Suspend(RankRow rank) {
+  if (ranks_[rank].suspended) return;
+  ranks_[rank].suspended = true;
+  suspended_.push_back(rank);
 }
 
 void Engine::Queue(RankRow row) {
@@ -242,7 +229,8 @@ void Engine::Happen(const Next& next) {
   } else if ((rank.agreed & bit) && rank.computing != 0) {
     Remove(rank.agreed, bit);
     Insert(rank.loading, bit);
-    AddLoad(next.slot, 1);
+    const Step& step = steps_[lanes_[next.slot].at];
+    AddLoad(next.slot, step.takes_compute, step.takes_memory);
   } else {
     EndCommunication(next.slot);
   }
@@ -313,22 +301,21 @@ void Engine::EndStretch(Slot slot) {
   End(slot);
 }
 
-// The communication begins to take its part of the device (times 1) or ceases
-// to (times -1). What kernels have done so far, they did at the speed before.
-void Engine::AddLoad(Slot slot, int32_t times) {
+// Communications of the slot's rank take so much more of the device. What
+// kernels have done so far, they did at the speed before.
+void Engine::AddLoad(Slot slot, int32_t compute, int32_t memory) {
   Rank& rank = RankOf(slot);
   const Slot first = FirstSlot(RowOf(slot));
-  const Step& step = steps_[lanes_[slot].at];
   ForEachLane(rank.computing, [&](uint32_t lane) { Settle(first + lane); });
-  rank.device.compute_taken += times * step.takes_compute;
-  rank.device.memory_taken += times * step.takes_memory;
+  rank.device.compute_taken += compute;
+  rank.device.memory_taken += memory;
   ForEachLane(rank.computing, [&](uint32_t lane) {
     Walk(lanes_[first + lane], steps_, rank.device);
   });
 }
 
 // If the lane is the last to come to its meeting, all who are there learn when
-// they begin and end.
+// they begin and end; or, where communications slow each other, it is queued.
 void Engine::Arrive(Slot slot) {
   const Lane& lane = lanes_[slot];
   const Step& step = steps_[lane.at];
@@ -336,6 +323,12 @@ void Engine::Arrive(Slot slot) {
   Insert(RankOf(slot).arrived, BitOf(slot));
   Meeting& meeting = meetings_[id];
   if (!meeting.Arrive(lane.start, step.duration)) return;
+  if (flows_) {
+    flows_->Plan(id, meeting.duration);
+    QueueFlow(id, meeting.start);
+    meeting.Clear();
+    return;
+  }
   for (const Seat seat : meetings_.seats(id)) {
     const Slot member = SlotOf(seat);
     lanes_[member].start = meeting.start;
@@ -353,11 +346,75 @@ void Engine::EndCommunication(Slot slot) {
   const Lane& lane = lanes_[slot];
   Rank& rank = RankOf(slot);
   const LaneSet bit = BitOf(slot);
-  if (rank.loading & bit) AddLoad(slot, -1);
+  if (rank.loading & bit) {
+    const Step& step = steps_[lane.at];
+    AddLoad(slot, -static_cast<int32_t>(step.takes_compute),
+            -static_cast<int32_t>(step.takes_memory));
+  }
   Remove(rank.loading, bit);
   Remove(rank.agreed, bit);
   if (rank.recorded) Write(slot, lane.at, lane.start, now_);
   End(slot);
+}
+
+void Engine::QueueFlow(MeetingId id, Instant at) {
+  const size_t owner = ranks_.size() + Row(id);
+  queue_.Push({.at = at,
+               .version = flows_->version(id),
+               .owner = static_cast<uint32_t>(owner)});
+}
+
+void Engine::BeginFlow(MeetingId id) {
+  now_ = queue_.now();
+  crossings_.clear();
+  const size_t links = program_.links.size();
+  for (const Seat seat : meetings_.seats(id)) {
+    const Slot slot = SlotOf(seat);
+    Lane& lane = lanes_[slot];
+    lane.start = now_;
+    AddLoad(slot, steps_[lane.at].takes_compute, 0);
+    Suspend(RowOf(slot));
+    const Script& script = program_.scripts[program_.script[seat.rank]];
+    const UseId uses = script.tasks[steps_.task(lane.at)].use;
+    if (uses == kNoUse) continue;
+    for (const LinkUse& use : program_.uses[uses]) {
+      const size_t link = Row(seat.rank) * links + Row(use.link);
+      crossings_.push_back({static_cast<uint32_t>(link), use.parts});
+    }
+  }
+  flows_->Begin(id, now_, crossings_);
+}
+
+void Engine::EndFlow(MeetingId id) {
+  now_ = queue_.now();
+  const Pace pace = flows_->pace(id);
+  flows_->End(id);
+  for (const Seat seat : meetings_.seats(id)) {
+    const Slot slot = SlotOf(seat);
+    const Lane& lane = lanes_[slot];
+    const Step& step = steps_[lane.at];
+    Rank& rank = RankOf(slot);
+    AddLoad(slot, -static_cast<int32_t>(step.takes_compute),
+            -AtPace(step.takes_memory, pace));
+    Remove(rank.arrived, BitOf(slot));
+    ++rank.version;
+    if (rank.recorded) Write(slot, lane.at, lane.start, now_);
+    End(slot);
+    free_.push_back(RowOf(slot));
+  }
+}
+
+void Engine::ShareLinks() {
+  now_ = queue_.now();
+  flows_->Share(now_, [&](MeetingId id, Pace was) {
+    for (const Seat seat : meetings_.seats(id)) {
+      const Slot slot = SlotOf(seat);
+      const int32_t takes = steps_[lanes_[slot].at].takes_memory;
+      AddLoad(slot, 0, AtPace(takes, flows_->pace(id)) - AtPace(takes, was));
+      Suspend(RowOf(slot));
+    }
+    QueueFlow(id, flows_->end(id));
+  });
 }
 
 void Engine::Write(Slot slot, StepId step, Instant start, Instant finish) {
@@ -384,16 +441,6 @@ absl::Status Engine::Deadlock() const {
 }
 
 }  // namespace
-
-std::span<const Instant> Timeline::start(RankId rank) const {
-  return {starts.data() + offset[Row(rank)],
-          starts.data() + offset[Row(rank) + 1]};
-}
-
-std::span<const Instant> Timeline::finish(RankId rank) const {
-  return {finishes.data() + offset[Row(rank)],
-          finishes.data() + offset[Row(rank) + 1]};
-}
 
 absl::StatusOr<Timeline> Simulate(const Program& program, Record record) {
   return Engine(program, record).Run();

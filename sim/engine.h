@@ -9,38 +9,11 @@
 #ifndef SIM_ENGINE_H_
 #define SIM_ENGINE_H_
 
-#include <cstdint>
-#include <span>
-#include <vector>
-
 #include "absl/status/statusor.h"
-#include "sim/column.h"
 #include "sim/program.h"
-#include "sim/units.h"
+#include "sim/timeline.h"
 
 namespace sim {
-
-struct Timeline {
-  Column<RankId, Instant> done;  // when each rank finished its script
-  Duration makespan;             // the last of them
-  uint64_t completions = 0;      // tasks that ended, over all ranks
-
-  // When each task of `rank` began to run (for a communication: when its last
-  // peer arrived) and ended. Empty if the rank was not recorded.
-  std::span<const Instant> start(RankId rank) const;
-  std::span<const Instant> finish(RankId rank) const;
-
-  // Recorded ranks lie one after another; offset[rank] == offset[rank + 1]
-  // where nothing was recorded.
-  std::vector<uint64_t> offset;
-  std::vector<Instant> starts, finishes;
-};
-
-enum class Record : uint8_t {
-  kEveryRank,
-  kFirstOfEachScript,  // the lowest rank running each script
-  kNothing,            // only Timeline::done
-};
 
 // Fails only if the program deadlocks: the message names the ranks that stand
 // still, the tasks they stand at and the peers that never come.

@@ -42,6 +42,8 @@ class EventQueue {
   bool empty() const { return next_ == ready_.size() && occupied_ == 0; }
   // When the last event popped happened; 0 before the first.
   Instant now() const { return now_; }
+  // Whether an event at now() is still to come.
+  bool more_now() const { return next_ != ready_.size(); }
 
   // REQUIRES: event.at >= now().
   // Cost: O(1), and over an event's life one move for each bit of the time it

@@ -156,6 +156,8 @@ Folding Fold(const Program& program) {
   folding.program.axes = program.axes;
   folding.program.labels = program.labels;
   folding.program.holders = program.holders;
+  folding.program.links = program.links;
+  folding.program.uses = program.uses;
   folding.program.scripts = program.scripts;
   FoldGroups(program, partition, folding);
   return folding;

@@ -4,9 +4,10 @@
 // Two ranks are the same if they run the same script and, on every axis, meet
 // as many ranks of each kind. That is the coarsest equitable partition of the
 // ranks, found by refinement: start from the scripts, split while some group
-// tells members of a class apart. A task's times depend only on the script and
-// on when the groups' members arrive, so ranks of one class have equal
-// timelines; the quotient program computes them with one rank per class.
+// tells members of a class apart. A task's times depend only on the script, on
+// when the groups' members arrive and on what else crosses their links, which
+// is what they themselves do; so ranks of one class have equal timelines, and
+// the quotient program computes them with one rank per class.
 //
 //   Llama-3-405B on 16,384 GPUs, TP8 PP16 DP128: 16 classes.
 #ifndef SIM_FOLD_H_

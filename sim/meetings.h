@@ -54,6 +54,7 @@ class Meetings {
   MeetingId id(RankId rank, AxisId axis) const {
     return of_[Row(rank) * axes_ + Row(axis)];
   }
+  size_t size() const { return meetings_.size(); }
   Meeting& operator[](MeetingId id) { return meetings_[id]; }
   // By rank, then axis.
   std::span<const Seat> seats(MeetingId id) const { return seats_[id]; }

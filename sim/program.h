@@ -28,11 +28,14 @@ enum class GroupId : uint32_t {};  // ranks that meet
 enum class LaneId : uint8_t {};    // a stream of one rank; tasks run in order
 enum class AxisId : uint8_t {};    // a kind of group; a rank has one per axis
 enum class LabelId : uint32_t {};  // what a task is called; a row of `labels`
+enum class LinkId : uint8_t {};    // a kind of link; a rank has one of each
+enum class UseId : uint32_t {};    // a row of `uses`
 enum class BufferId : uint32_t {};
 enum class HolderId : uint8_t {};  // what memory is held for
 
 inline constexpr AxisId kNoAxis{255};
 inline constexpr GroupId kNoGroup{0xffffffff};
+inline constexpr UseId kNoUse{0xffffffff};
 inline constexpr size_t kMaxLanes = 32;
 // 2^52 ps is 75 minutes. The engine counts a kernel's work in 1024ths of a
 // picosecond, in 64 bits.
@@ -44,6 +47,15 @@ inline constexpr int64_t kLeastSpeed = 64;
 
 // What a kernel runs short of when something else runs beside it.
 enum class Resource : uint8_t { kCompute, kMemory };
+
+// Parts per 1024 of a link of its rank that a communication needs to go at full
+// pace, 1 .. 1024: bandwidth over its whole time, start-up and hops included.
+struct LinkUse {
+  LinkId link{};
+  uint16_t parts = 0;
+
+  friend bool operator==(const LinkUse&, const LinkUse&) = default;
+};
 
 // One kernel, or one rank's part in one communication.
 //
@@ -70,9 +82,13 @@ struct Task {
   // bandwidth it takes from kernels beside it while it runs, 0 .. 1024. A
   // kernel bound by r runs at (1024 - sum of active takes of r) / 1024 of its
   // speed, but never below kLeastSpeed / 1024; it ends at the first whole
-  // picosecond by which its work is done. Nothing slows a communication.
+  // picosecond by which its work is done.
   uint16_t takes_compute = 0;
   uint16_t takes_memory = 0;
+  // Communication: what it needs of its rank's links. Members keep one pace:
+  // links.h says which where links carry several communications, and of one
+  // that is slowed, memory is taken likewise less.
+  UseId use = kNoUse;
 };
 
 // A buffer comes or goes when the host issues `task`: the framework's allocator
@@ -102,6 +118,9 @@ struct Program {
   Column<AxisId, std::string> axes;     // names: "tp", "dp", "pp forward", …
   Column<LabelId, std::string> labels;  // names of tasks
   Column<HolderId, std::string> holders;  // "weights", "activations", …
+  Column<LinkId, std::string> links;      // names: "nvlink out", "nic in", …
+  // By UseId; names a link once. Without rows, nothing slows communications.
+  Runs<UseId, LinkUse> uses;
 
   Column<ScriptId, Script> scripts;
   Column<RankId, ScriptId> script;

@@ -63,6 +63,11 @@ class ScriptCheck {
       return absl::StrCat(communicates ? "" : "is a kernel but ", "takes ",
                           takes, "/1024 of the device");
     }
+    if (task.use != kNoUse && !communicates)
+      return "is a kernel but uses links";
+    if (task.use != kNoUse && Row(task.use) >= program_.uses.size()) {
+      return absl::StrCat("has no use ", Row(task.use));
+    }
     for (const TaskId wait : script_.waits[id]) {
       if (wait < id) continue;
       return absl::StrCat("waits for task ", Row(wait),
@@ -186,6 +191,25 @@ absl::Status CheckGroups(const Program& program) {
   return absl::OkStatus();
 }
 
+absl::Status CheckUses(const Program& program) {
+  for (size_t row = 0; row < program.uses.size(); ++row) {
+    std::vector<uint8_t> named(program.links.size());
+    for (const LinkUse& use : program.uses[AsId<UseId>(row)]) {
+      if (Row(use.link) >= program.links.size()) {
+        return Breach("use ", row, ": has no link ", Row(use.link));
+      }
+      const std::string& name = program.links[use.link];
+      if (use.parts < 1 || use.parts > 1024) {
+        return Breach("use ", row, ": needs ", use.parts, "/1024 of ", name);
+      }
+      if (std::exchange(named[Row(use.link)], true)) {
+        return Breach("use ", row, ": names ", name, " twice");
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status Check(const Program& program) {
@@ -197,6 +221,7 @@ absl::Status Check(const Program& program) {
     return Breach("has ", program.axes.size(), " axes; the most is ",
                   Row(kNoAxis));
   }
+  if (absl::Status status = CheckUses(program); !status.ok()) return status;
   for (size_t row = 0; row < program.scripts.size(); ++row) {
     absl::Status status = ScriptCheck(program, AsId<ScriptId>(row)).Run();
     if (!status.ok()) return status;

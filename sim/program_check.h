@@ -20,7 +20,8 @@ namespace sim {
 //  - an axis keeps to one lane in each script, so that a rank has at most one
 //    call pending in each group;
 //  - durations and issue times are from 0 to kLongestTask, and a task takes at
-//    most 1024 parts of 1024 of a resource, none unless it communicates;
+//    most 1024 parts of 1024 of a resource, none unless it communicates; uses
+//    of links likewise, 1 part at least, each link once;
 //  - memory steps are in the order of their tasks, a task's allocations before
 //    its frees; a buffer is allocated once, and freed at most once, after that;
 //  - a group's members are the ranks whose rows name it.

@@ -50,11 +50,20 @@ TEST(EngineOracle, AgreesOnProgramsWithoutContention) {
   }
 }
 
+TEST(EngineOracle, AgreesOnProgramsWhoseCommunicationsSlowEachOther) {
+  for (uint64_t seed = 0; seed < 400; ++seed) {
+    SCOPED_TRACE(seed);
+    EXPECT_TRUE(ExpectSameAsNaive(RandomProgram(seed, {.links = true})));
+    if (HasFailure()) return;
+  }
+}
+
 TEST(EngineOracle, AgreesOnWhichProgramsDeadlock) {
   int finished = 0, deadlocked = 0;
   for (uint64_t seed = 0; seed < 200; ++seed) {
     SCOPED_TRACE(seed);
-    const Program program = RandomProgram(seed, {.lost_call = true});
+    const Program program =
+        RandomProgram(seed, {.lost_call = true, .links = seed % 2 == 0});
     ExpectSameAsNaive(program) ? ++finished : ++deadlocked;
     if (HasFailure()) return;
   }
@@ -68,7 +77,8 @@ TEST(EngineOracle, AgreesOnPipelines) {
     Dice dice(seed);
     const Grid grid = {.tensor = 1 + static_cast<uint32_t>(dice.Below(2)),
                        .pipeline = 1 + static_cast<uint32_t>(dice.Below(3)),
-                       .data = 1 + static_cast<uint32_t>(dice.Below(2))};
+                       .data = 1 + static_cast<uint32_t>(dice.Below(2)),
+                       .links = dice.Chance(50)};
     EXPECT_TRUE(ExpectSameAsNaive(RandomGridProgram(seed, grid)));
     if (HasFailure()) return;
   }

@@ -248,6 +248,146 @@ TEST(Engine, KernelsOnTwoLanesAreEachSlowed) {
   EXPECT_THAT(Finishes(Simulated(Of({s}))), ElementsAre(150, 125, 100));
 }
 
+// --------------------------------------------------------------------- links
+
+TEST(Engine, TwoCommunicationsOfOneLinkEachTakeTwice) {
+  Script s;
+  s.Append(Call(kTp, 100, {.lane = 1, .use = UseId{0}}));
+  s.Append(Call(kDp, 100, {.lane = 2, .use = UseId{0}}));
+  EXPECT_THAT(Finishes(Simulated(WithLinks(Of({s}), {{1024, 0}}))),
+              ElementsAre(200, 200));
+}
+
+TEST(Engine, WhatEndsFreesItsShare) {
+  Script s;
+  s.Append(Call(kTp, 100, {.lane = 1, .use = UseId{0}}));
+  s.Append(Call(kDp, 300, {.lane = 2, .use = UseId{0}}));
+  // By 200 both have done 100; the other 200 of the second follow alone.
+  EXPECT_THAT(Finishes(Simulated(WithLinks(Of({s}), {{1024, 0}}))),
+              ElementsAre(200, 400));
+}
+
+TEST(Engine, LinksThatHaveRoomSlowNobody) {
+  Script s;
+  s.Append(Call(kTp, 100, {.lane = 1, .use = UseId{0}}));
+  s.Append(Call(kDp, 100, {.lane = 2, .use = UseId{0}}));
+  s.Append(Call(kDp, 100, {.lane = 2, .use = UseId{1}}));
+  // 512 + 512 fill the link; NVLink and NIC are two links.
+  EXPECT_THAT(Finishes(Simulated(WithLinks(Of({s}), {{512, 0}, {0, 1024}}))),
+              ElementsAre(100, 100, 200));
+}
+
+TEST(Engine, ThePaceChangesWhenAnotherStarts) {
+  Script s;
+  s.Append(Call(kTp, 100, {.lane = 1, .use = UseId{0}}));
+  s.Append(Call(kDp, 100, {.lane = 2, .issue = 40, .use = UseId{0}}));
+  // 60 are left of the first at 40: 120 at half pace. By 160 the second has
+  // done 60.
+  EXPECT_THAT(Starts(Simulated(WithLinks(Of({s}), {{1024, 0}}))),
+              ElementsAre(0, 40));
+  EXPECT_THAT(Finishes(Simulated(WithLinks(Of({s}), {{1024, 0}}))),
+              ElementsAre(160, 200));
+}
+
+TEST(Engine, TheSlowestMemberSetsThePaceOfAll) {
+  Script busy, idle;
+  busy.Append(Call(kTp, 100, {.lane = 1, .use = UseId{0}}));
+  busy.Append(Call(kDp, 100, {.lane = 2, .use = UseId{0}}));
+  idle.Append(Call(kTp, 100, {.lane = 1, .use = UseId{0}}));
+  const Timeline t =
+      Simulated(WithLinks(Of({busy, idle}, {{0, 1}}), {{1024, 0}}));
+  EXPECT_THAT(Finishes(t, 0), ElementsAre(200, 200));
+  EXPECT_THAT(Finishes(t, 1), ElementsAre(200));
+}
+
+TEST(Engine, ASlowedCommunicationTakesLessMemoryButKeepsItsMultiprocessors) {
+  Script s;
+  s.Append(Kernel(1000));
+  s.Append(Kernel(1000, {.lane = 3}, Resource::kMemory));
+  s.Append(Call(kTp, 100, {.lane = 1, .compute = 256, .use = UseId{0}}));
+  s.Append(Call(kDp, 100, {.lane = 2, .memory = 512, .use = UseId{0}}));
+  // For 200 ps at half pace: the first kernel does 3/4 of 200, and so does the
+  // second, from which 512 / 2 parts are taken.
+  EXPECT_THAT(Finishes(Simulated(WithLinks(Of({s}), {{1024, 0}}))),
+              ElementsAre(1050, 1050, 200, 200));
+}
+
+TEST(Engine, ManyChangesOfPaceRoundOnlyOnce) {
+  Script s;
+  s.Append(Call(kTp, 1000, {.lane = 1, .use = UseId{0}}));
+  for (int i = 0; i < 100; ++i) {
+    s.Append(Call(kDp, 1, {.lane = 2, .use = UseId{0}}));
+    s.Append(Call(kDp, 2, {.lane = 2}));
+  }
+  // A hundred times 2 ps at half pace: 100 ps lost.
+  EXPECT_EQ(Finishes(Simulated(WithLinks(Of({s}), {{1024, 0}})))[0], 1100);
+}
+
+// Whatever the paces, a link that some communication waits for is full: two
+// lanes of nothing but full use take the sum of all.
+TEST(Engine, AFullLinkLosesNoTime) {
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    Dice dice(seed);
+    Script s;
+    int64_t sum = 0;
+    for (int i = 0; i < 20; ++i) {
+      const auto ps = static_cast<int64_t>(1 + dice.Below(100));
+      sum += ps;
+      const AxisId axis = i % 2 == 0 ? kTp : kDp;
+      s.Append(
+          Call(axis, ps,
+               {.lane = static_cast<uint8_t>(1 + i % 2), .use = UseId{0}}));
+    }
+    const Timeline t = Simulated(WithLinks(Of({s}), {{1024, 0}}));
+    EXPECT_EQ(t.makespan, Picoseconds(sum)) << "seed " << seed;
+  }
+}
+
+// Of one link, by communications that wait for nothing. (Where they do, one
+// that ends later may keep another away for longer.)
+TEST(Engine, AskingMoreOfOneLinkMakesNothingSooner) {
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    Dice dice(seed);
+    Script s;
+    std::vector<std::pair<uint16_t, uint16_t>> uses;
+    for (uint8_t row = 0; row < 3; ++row) {
+      uses.emplace_back(static_cast<uint16_t>(1 + dice.Below(700)), 0);
+      s.Append(Call(AxisId{row}, static_cast<int64_t>(1 + dice.Below(1000)),
+                    {.lane = row,
+                     .issue = static_cast<int64_t>(dice.Below(500)),
+                     .use = UseId{row}}));
+    }
+    Program program = Of({s});
+    program.axes.Append("pp");
+    program.groups.push_back(kNoGroup);
+    const Timeline before = Simulated(WithLinks(program, uses));
+    uses[dice.Below(3)].first += 300;
+    const Timeline after = Simulated(WithLinks(program, uses));
+    for (size_t row = 0; row < 3; ++row) {
+      EXPECT_GE(after.finishes[row], before.finishes[row]) << "seed " << seed;
+    }
+  }
+}
+
+TEST(Engine, UsesWithRoomForAllChangeNothing) {
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    const Program off = RandomProgram(seed, {});
+    Program on = off;
+    on.links.Append("nvlink");
+    const LinkUse little[] = {{LinkId{0}, 32}};  // of at most 32 lanes
+    on.uses.Append(little);
+    for (Script& script : on.scripts) {
+      for (Task& task : script.tasks) {
+        if (task.axis != kNoAxis) task.use = UseId{0};
+      }
+    }
+    const Timeline a = Simulated(off), b = Simulated(on);
+    EXPECT_EQ(a.starts, b.starts) << "seed " << seed;
+    EXPECT_EQ(a.finishes, b.finishes) << "seed " << seed;
+    EXPECT_EQ(a.done, b.done) << "seed " << seed;
+  }
+}
+
 // ----------------------------------------------------------------- recording
 
 TEST(Engine, RecordsTheRanksItIsAskedTo) {
@@ -318,8 +458,8 @@ Program Mirror(const Program& program) {
 }
 
 TEST(Engine, TheOrderOfEventsAtOneInstantDoesNotMatter) {
-  for (uint64_t seed = 0; seed < 200; ++seed) {
-    const Program program = RandomProgram(seed, {});
+  for (uint64_t seed = 0; seed < 400; ++seed) {
+    const Program program = RandomProgram(seed, {.links = seed % 2 == 0});
     const Timeline t = Simulated(program),
                    mirrored = Simulated(Mirror(program));
     const auto ranks = static_cast<uint32_t>(program.script.size());

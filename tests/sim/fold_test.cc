@@ -130,7 +130,8 @@ TEST(Fold, AGridHasOneClassForEachStage) {
     Dice dice(seed);
     const Grid grid = {.tensor = 1 + static_cast<uint32_t>(dice.Below(4)),
                        .pipeline = 1 + static_cast<uint32_t>(dice.Below(4)),
-                       .data = 1 + static_cast<uint32_t>(dice.Below(4))};
+                       .data = 1 + static_cast<uint32_t>(dice.Below(4)),
+                       .links = dice.Chance(50)};
     const Folding folding = ExpectSameTimes(RandomGridProgram(seed, grid));
     EXPECT_EQ(folding.representative.size(), grid.pipeline);
     for (const uint32_t ranks : folding.multiplicity) {
@@ -143,7 +144,7 @@ TEST(Fold, AGridHasOneClassForEachStage) {
 TEST(Fold, AGridWithAStragglerKeepsEveryRanksTimes) {
   for (uint64_t seed = 0; seed < 60; ++seed) {
     SCOPED_TRACE(seed);
-    Program program = RandomGridProgram(seed, {4, 2, 3});
+    Program program = RandomGridProgram(seed, {4, 2, 3, seed % 2 == 0});
     Dice dice(seed);
     const RankId slow = AsId<RankId>(dice.Below(program.script.size()));
     Script script = program.scripts[program.script[slow]];
@@ -160,6 +161,7 @@ TEST(Fold, AnyProgramKeepsEveryRanksTimes) {
   for (uint64_t seed = 0; seed < 100; ++seed) {
     SCOPED_TRACE(seed);
     ExpectSameTimes(RandomProgram(seed, {}));
+    ExpectSameTimes(RandomProgram(seed, {.links = true}));
     if (HasFailure()) return;
   }
 }

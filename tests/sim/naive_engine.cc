@@ -14,10 +14,19 @@ struct Run {
   State state = State::kWaiting;
   int64_t start = 0, finish = kNever;
   int64_t left = 0;  // a running kernel's work, ps x 1024
+  size_t flow = 0;   // of a running communication
 };
 
 struct Place {
   size_t rank, task;
+};
+
+// One communication of all who meet.
+struct Flow {
+  std::vector<Place> peers;
+  int64_t left = 0;  // ps x 2520
+  int64_t pace = 0;  // -1 while it is sought
+  bool over = false;
 };
 
 class Naive {
@@ -32,6 +41,7 @@ class Naive {
     for (;;) {
       while (EndSome() || BeginSome()) {
       }
+      FindPaces();
       const int64_t next = NextChange();
       if (next == kNever) break;
       Advance(next);
@@ -123,7 +133,7 @@ class Naive {
       const Task& task = TaskAt(at);
       if (task.axis == kNoAxis) {
         RunAt(at) = {State::kRunning, now_, kNever,
-                     task.duration.count() * 1024};
+                     task.duration.count() * 1024, 0};
         some = true;
         return;
       }
@@ -134,9 +144,10 @@ class Naive {
         longest = std::max(longest, TaskAt(peer).duration.count());
       }
       for (const Place peer : peers) {
-        RunAt(peer) = {State::kRunning, now_, now_ + longest, 0};
+        RunAt(peer) = {State::kRunning, now_, kNever, 0, flows_.size()};
         some = true;
       }
+      flows_.push_back({peers, longest * 2520, 0, false});
     });
     return some;
   }
@@ -147,7 +158,8 @@ class Naive {
       Run& run = RunAt(at);
       if (run.state != State::kRunning) return;
       const bool kernel = TaskAt(at).axis == kNoAxis;
-      if (kernel ? run.left > 0 : run.finish > now_) return;
+      if ((kernel ? run.left : flows_[run.flow].left) > 0) return;
+      if (!kernel) flows_[run.flow].over = true;
       run.state = State::kDone;
       run.finish = now_;
       some = true;
@@ -160,10 +172,86 @@ class Naive {
     for (size_t task = 0; task < runs_[kernel.rank].size(); ++task) {
       if (runs_[kernel.rank][task].state != State::kRunning) continue;
       const Task& beside = TaskAt({kernel.rank, task});
-      taken += TaskAt(kernel).bound == Resource::kMemory ? beside.takes_memory
-                                                         : beside.takes_compute;
+      if (beside.axis == kNoAxis) continue;
+      const int64_t pace = flows_[runs_[kernel.rank][task].flow].pace;
+      taken += TaskAt(kernel).bound == Resource::kMemory
+                   ? (beside.takes_memory * pace + 2519) / 2520
+                   : beside.takes_compute;
     }
     return std::max<int64_t>(1024 - taken, 64);
+  }
+
+  // Parts of a rank's link that one end of a communication needs.
+  int64_t PartsOf(Place end, size_t rank, LinkId link) {
+    const UseId use = TaskAt(end).use;
+    if (end.rank != rank || use == kNoUse) return 0;
+    for (const LinkUse& u : program_.uses[use]) {
+      if (u.link == link) return u.parts;
+    }
+    return 0;
+  }
+  int64_t MostOf(const Flow& flow) {
+    int64_t most = 0;
+    for (const Place end : flow.peers) {
+      if (TaskAt(end).use == kNoUse) continue;
+      for (const LinkUse& use : program_.uses[TaskAt(end).use]) {
+        most = std::max<int64_t>(most, use.parts);
+      }
+    }
+    return most;
+  }
+
+  // The level at which a rank's link is full, flows without pace rising.
+  int64_t LevelOf(size_t rank, LinkId link) {
+    int64_t carried = 0, rising = 0;
+    for (const Flow& flow : flows_) {
+      if (flow.over) continue;
+      for (const Place end : flow.peers) {
+        const int64_t parts = PartsOf(end, rank, link);
+        if (parts == 0) continue;
+        if (flow.pace >= 0) {
+          carried += parts * flow.pace;
+        } else {
+          rising += (parts * 1024 + MostOf(flow) - 1) / MostOf(flow);
+        }
+      }
+    }
+    return rising == 0 ? kNever : (1024 * 2520 - carried) * 1024 / rising;
+  }
+
+  // One link or one content flow at a time, the lowest level first.
+  void FindPaces() {
+    for (Flow& flow : flows_) flow.pace = flow.over ? 0 : -1;
+    for (;;) {
+      int64_t lowest = kNever;
+      size_t lowest_rank = 0;
+      LinkId lowest_link{};
+      for (size_t rank = 0; rank < runs_.size(); ++rank) {
+        for (size_t link = 0; link < program_.links.size(); ++link) {
+          const int64_t level = LevelOf(rank, AsId<LinkId>(link));
+          if (level >= lowest) continue;
+          lowest = level;
+          lowest_rank = rank;
+          lowest_link = AsId<LinkId>(link);
+        }
+      }
+      bool content = false;
+      for (Flow& flow : flows_) {
+        if (flow.pace >= 0 || MostOf(flow) * 2520 > lowest) continue;
+        flow.pace = 2520;
+        content = true;
+        break;
+      }
+      if (content) continue;
+      if (lowest == kNever) return;
+      for (Flow& flow : flows_) {
+        if (flow.pace >= 0) continue;
+        for (const Place end : flow.peers) {
+          if (PartsOf(end, lowest_rank, lowest_link) == 0) continue;
+          flow.pace = lowest / MostOf(flow);
+        }
+      }
+    }
   }
 
   int64_t NextChange() {
@@ -174,10 +262,10 @@ class Naive {
       if (run.state == State::kWaiting) {
         change = Launch(at);
       } else if (run.state == State::kRunning) {
-        const int64_t speed = Speed(at);
-        change = TaskAt(at).axis == kNoAxis
-                     ? now_ + (run.left + speed - 1) / speed
-                     : run.finish;
+        const bool kernel = TaskAt(at).axis == kNoAxis;
+        const int64_t speed = kernel ? Speed(at) : flows_[run.flow].pace;
+        const int64_t left = kernel ? run.left : flows_[run.flow].left;
+        change = now_ + (left + speed - 1) / speed;
       }
       if (change > now_) next = std::min(next, change);
     });
@@ -190,11 +278,15 @@ class Naive {
       if (run.state != State::kRunning || TaskAt(at).axis != kNoAxis) return;
       run.left = std::max<int64_t>(run.left - (next - now_) * Speed(at), 0);
     });
+    for (Flow& flow : flows_) {
+      flow.left = std::max<int64_t>(flow.left - (next - now_) * flow.pace, 0);
+    }
     now_ = next;
   }
 
   const Program& program_;
   std::vector<std::vector<Run>> runs_;  // [rank][task]
+  std::vector<Flow> flows_;             // all there have been
   int64_t now_ = 0;
 };
 

@@ -23,6 +23,7 @@ class RandomWriter {
     }
     program_.labels.Append("task");
     PlaceRanks();
+    if (options_.links) AddLinks(dice_, program_);
     for (size_t axis = 0; axis < program_.axes.size() * ranks_; ++axis) {
       axis_lane_.push_back(AnyLane());
     }
@@ -122,6 +123,7 @@ class RandomWriter {
       task.takes_compute = static_cast<uint16_t>(dice_.Below(most));
       task.takes_memory = static_cast<uint16_t>(dice_.Below(most));
     }
+    if (options_.links) task.use = AnyUse(dice_, program_);
     Append(rank, task);
   }
 
@@ -176,6 +178,7 @@ class GridWriter {
       program_.axes.Append(name);  // axis `compute` has no groups
     }
     program_.labels.Append("task");
+    if (grid_.links) AddLinks(dice_, program_);
     microbatches_ = 1 + dice_.Below(3);
     layers_ = 1 + dice_.Below(3);
     chunks_ = 1 + dice_.Below(2);
@@ -208,6 +211,7 @@ class GridWriter {
       task.axis = AxisId{lane};
       task.takes_compute = static_cast<uint16_t>(dice_.Below(200));
       task.takes_memory = static_cast<uint16_t>(dice_.Below(200));
+      if (grid_.links) task.use = AnyUse(dice_, program_);
     }
     std::vector<TaskId> waits;
     if (after) waits.push_back(*after);
@@ -291,6 +295,26 @@ class GridWriter {
 };
 
 }  // namespace
+
+void AddLinks(Dice& dice, Program& program) {
+  for (const char* name : {"nvlink", "nic out", "nic in"}) {
+    program.links.Append(name);
+  }
+  for (int row = 0; row < 8; ++row) {
+    std::vector<LinkUse> uses;
+    for (uint8_t link = 0; link < 3; ++link) {
+      if (link != row % 3 && !dice.Chance(30)) continue;
+      const uint64_t parts = dice.Chance(25) ? 1024 : 1 + dice.Below(1024);
+      uses.push_back({LinkId{link}, static_cast<uint16_t>(parts)});
+    }
+    program.uses.Append(uses);
+  }
+}
+
+UseId AnyUse(Dice& dice, const Program& program) {
+  return dice.Chance(10) ? kNoUse
+                         : AsId<UseId>(dice.Below(program.uses.size()));
+}
 
 Program RandomProgram(uint64_t seed, const RandomProgramOptions& options) {
   return RandomWriter(seed, options).Write();

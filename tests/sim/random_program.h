@@ -34,7 +34,13 @@ struct RandomProgramOptions {
   bool contention = true;  // communications take parts of the device
   bool host_syncs = true;  // some tasks hold up the host
   bool lost_call = false;  // one rank leaves one call out: most deadlock
+  bool links = false;      // communications slow each other
 };
+
+// Three links, and eight uses of one to three of them.
+void AddLinks(Dice& dice, Program& program);
+// One of them, or at times none.
+UseId AnyUse(Dice& dice, const Program& program);
 
 // Up to six ranks, each with a script of its own: kernels on several lanes,
 // communications in groups and in channels of two, waits, late launches. Times
@@ -48,6 +54,7 @@ Program RandomProgram(uint64_t seed, const RandomProgramOptions& options);
 // meet at the end, beside kernels that they slow.
 struct Grid {
   uint32_t tensor = 1, pipeline = 1, data = 1;
+  bool links = false;  // communications slow each other
 };
 Program RandomGridProgram(uint64_t seed, const Grid& grid);
 

@@ -26,6 +26,7 @@ struct Options {
   uint16_t compute = 0, memory = 0;
   bool host_sync = false;
   uint32_t pass = 0;
+  UseId use = kNoUse;
 };
 
 inline Task Kernel(int64_t ps, const Options& options = {},
@@ -47,6 +48,7 @@ inline Task Call(AxisId axis, int64_t ps, const Options& options = {}) {
   Task task = Kernel(ps, options);
   task.label = axis == kTp ? kAllReduce : kAllGather;
   task.axis = axis;
+  task.use = options.use;
   return task;
 }
 
@@ -76,6 +78,21 @@ inline Program Of(std::vector<Script> scripts, std::vector<RankList> tp = {},
       const GroupId group = program.members.Append(members);
       for (const uint32_t rank : ranks) program.groups[rank * 2 + axis] = group;
     }
+  }
+  return program;
+}
+
+// The program with links "nvlink" and "nic", and these parts of them as uses:
+// use 0 is the first pair, 0 parts standing for none.
+inline Program WithLinks(
+    Program program, const std::vector<std::pair<uint16_t, uint16_t>>& uses) {
+  program.links.Append("nvlink");
+  program.links.Append("nic");
+  for (const auto& [nvlink, nic] : uses) {
+    std::vector<LinkUse> use;
+    if (nvlink > 0) use.push_back({LinkId{0}, nvlink});
+    if (nic > 0) use.push_back({LinkId{1}, nic});
+    program.uses.Append(use);
   }
   return program;
 }
