@@ -23,6 +23,14 @@ sim::Duration Transfer(sim::Bytes bytes, sim::BytesPerSecond rate,
   return bytes / sim::BytesPerSecond(rate.count() * efficiency);
 }
 
+// Of the bytes on the wire between servers, the payload.
+double NetworkEfficiency(const NcclProtocol& p, const GroupShape& shape,
+                         const Cluster& cluster) {
+  const double payload =
+      shape.max_ranks_per_node == 1 ? p.lone_rank_payload : p.network_payload;
+  return payload * cluster.network.efficiency;
+}
+
 sim::Duration TimeOf(const Traffic& t, const NcclProtocol& p,
                      const GroupShape& shape, const Cluster& cluster) {
   sim::Duration time = p.start + p.step * t.link_steps;
@@ -32,9 +40,7 @@ sim::Duration TimeOf(const Traffic& t, const NcclProtocol& p,
     time += cluster.network.start + hop * t.network_steps;
     if (p.protocol == kSimple) time += cluster.network.simple_start;
   }
-  const double payload =
-      shape.max_ranks_per_node == 1 ? p.lone_rank_payload : p.network_payload;
-  const double network = payload * cluster.network.efficiency;
+  const double network = NetworkEfficiency(p, shape, cluster);
   time += std::max({Transfer(t.sent, shape.link_rate, p.link_efficiency),
                     Transfer(t.network_bytes, shape.network_rate, network),
                     Transfer(t.spine_bytes, shape.spine_rate, network)});
@@ -68,6 +74,20 @@ void AddTakes(const Traffic& traffic, const NcclProtocol& protocol,
             sim::InSeconds(price.time));
 }
 
+void AddLinks(const Traffic& traffic, const NcclProtocol& protocol,
+              const GroupShape& shape, const Cluster& cluster,
+              CollectivePrice& price) {
+  LinkSeconds busy{
+      .link = sim::InSeconds(Transfer(traffic.link_bytes, shape.link_rate,
+                                      protocol.link_efficiency))};
+  if (shape.nodes > 1) {
+    busy.network =
+        sim::InSeconds(Transfer(traffic.network_bytes, shape.network_rate,
+                                NetworkEfficiency(protocol, shape, cluster)));
+  }
+  price.links = PartsOf(busy, sim::InSeconds(price.time), shape, cluster);
+}
+
 CollectivePrice PriceWith(const CollectiveAlgorithm& algorithm,
                           const NcclProtocol& protocol,
                           const models::Collective& collective,
@@ -78,6 +98,7 @@ CollectivePrice PriceWith(const CollectiveAlgorithm& algorithm,
                         .protocol = protocol.protocol,
                         .wire_bytes = traffic.sent};
   AddTakes(traffic, protocol, shape, cluster, price);
+  AddLinks(traffic, protocol, shape, cluster, price);
   return price;
 }
 

@@ -25,7 +25,8 @@
 // beforehand is read and written once.
 //
 // What the law assumes: nothing else uses the group's links, its share of the
-// NICs and of the spine; all ranks come at once; routes of a leaf's flows do
+// NICs and of the spine (`links` says what it needs of them, for a simulation
+// in which others do); all ranks come at once; routes of a leaf's flows do
 // not collide beyond the network's own efficiency (networks/*.textproto).
 #ifndef HARDWARE_COLLECTIVE_COST_H_
 #define HARDWARE_COLLECTIVE_COST_H_
@@ -35,6 +36,7 @@
 #include "absl/strings/string_view.h"
 #include "hardware/cluster.h"
 #include "hardware/group_shape.h"
+#include "hardware/link_parts.h"
 #include "models/op.h"
 #include "sim/units.h"
 
@@ -51,6 +53,7 @@ struct CollectivePrice {
   // memory traffic over time and bandwidth.
   uint16_t takes_compute = 0;
   uint16_t takes_memory = 0;
+  LinkParts links = {};  // what it needs of each rank's links
 };
 
 // The price borrows names from `cluster`. REQUIRES: the shape is one of this

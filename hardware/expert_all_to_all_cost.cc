@@ -55,8 +55,19 @@ Exchange LowLatencyExchange(const ExpertAllToAll& e, const GroupShape& shape,
 
 double Per(double bytes, double rate) { return rate > 0 ? bytes / rate : 0; }
 
+LinkSeconds WireSeconds(const Exchange& x, const GroupShape& shape,
+                        const Cluster& cluster, const DeepEpKernel& kernel) {
+  LinkSeconds wire{.link = x.over_links /
+                           (shape.link_rate.count() * kernel.link_efficiency)};
+  if (shape.nodes > 1) {
+    wire.network = x.over_network * shape.max_ranks_per_node /
+                   (shape.network_rate.count() * cluster.network.efficiency);
+  }
+  return wire;
+}
+
 double Seconds(const ExpertAllToAll& e, const Exchange& x,
-               const GroupShape& shape, const Cluster& cluster,
+               const LinkSeconds& wires, const GroupShape& shape,
                const DeepEpKernel& kernel) {
   const double bf16_token = 2.0 * static_cast<double>(e.hidden);
   const double work =
@@ -64,16 +75,12 @@ double Seconds(const ExpertAllToAll& e, const Exchange& x,
        Per(x.relayed * x.row, kernel.relay_rate)) /
           x.multiprocessors +
       Per(x.tokens_each * bf16_token, kernel.token_rate);
-  const double link =
-      x.over_links / (shape.link_rate.count() * kernel.link_efficiency);
-  double network = 0, latency = kernel.start + Per(x.row, kernel.fill_rate);
+  double latency = kernel.start + Per(x.row, kernel.fill_rate);
   if (shape.nodes > 1) {
-    network = x.over_network * shape.max_ranks_per_node /
-              (shape.network_rate.count() * cluster.network.efficiency);
     latency +=
         kernel.network_start + kernel.network_step * std::log2(shape.nodes);
   }
-  const double wire = std::max(link, network);
+  const double wire = std::max(wires.link, wires.network);
   return latency + std::pow(std::pow(work, 4) + std::pow(wire, 4), 0.25);
 }
 
@@ -85,8 +92,9 @@ CollectivePrice PriceOf(const ExpertAllToAll& exchange, const GroupShape& shape,
   const Exchange x = exchange.mode == ExpertExchange::kNormal
                          ? NormalExchange(exchange, shape)
                          : LowLatencyExchange(exchange, shape, cluster.gpu);
-  const double seconds = Seconds(exchange, x, shape, cluster,
-                                 deep_ep.Of(exchange.mode, exchange.direction));
+  const DeepEpKernel& kernel = deep_ep.Of(exchange.mode, exchange.direction);
+  const LinkSeconds wires = WireSeconds(x, shape, cluster, kernel);
+  const double seconds = Seconds(exchange, x, wires, shape, kernel);
   const double busy =
       std::min(1.0, x.multiprocessors / cluster.gpu.multiprocessors);
   return {.time = sim::Seconds(seconds),
@@ -94,7 +102,8 @@ CollectivePrice PriceOf(const ExpertAllToAll& exchange, const GroupShape& shape,
           .protocol = models::NameOf(exchange.mode),
           .wire_bytes =
               sim::Bytes(std::llround(std::max(x.over_links, x.over_network))),
-          .takes_compute = static_cast<uint16_t>(std::lround(busy * 1024))};
+          .takes_compute = static_cast<uint16_t>(std::lround(busy * 1024)),
+          .links = PartsOf(wires, seconds, shape, cluster)};
 }
 
 }  // namespace hardware

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "hardware/link_uses.h"
 #include "hardware/pricing.h"
 #include "hardware/script_writer.h"
 #include "models/expert_split.h"
@@ -160,6 +161,7 @@ LoweredStep LowerTraining(const models::ModelSpec& model,
   lowered.axes = AxesOf(lowered.stages);
   const ScriptWriter::Rows rows_of = NameRows(lowered.axes, &lowered.program);
   lowered.grid.FillGroups(lowered.axes, &lowered.program);
+  if (training.overlap.link_contention) NameLinks(&lowered.program);
 
   const models::Plan plan =
       models::FindSchedule(split.schedule)

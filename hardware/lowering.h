@@ -46,9 +46,10 @@ struct PricedOp {
   sim::Duration time;  // alone on the device
   Bound bound = Bound::kCompute;
   sim::Flops flops;
-  sim::Bytes bytes;            // HBM traffic, or what a collective moves
-  CollectivePrice collective;  // of communications
-  GroupShape group;            // likewise
+  sim::Bytes bytes;              // HBM traffic, or what a collective moves
+  CollectivePrice collective;    // of communications
+  GroupShape group;              // likewise
+  sim::UseId use = sim::kNoUse;  // of links, where the program has any
 };
 
 // Ranks that run one script: those of a stage, or, where experts are loaded
@@ -65,7 +66,7 @@ struct LoweredStep {
   RankGrid grid;
   std::vector<RankKind> kinds;             // by script
   std::vector<models::StageGraph> stages;  // by script
-  std::vector<models::Axis> axes;  // of the program's axes, in order
+  std::vector<models::Axis> axes;          // of the program's axes, in order
   // Of all ranks together, matrix products only, attention counted in full as
   // if not causal (the convention of Megatron and of PaLM, appendix B): without
   // and with what is recomputed. Without counts the rows that the router sends

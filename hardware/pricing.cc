@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <span>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "hardware/expert_all_to_all_cost.h"
+#include "hardware/link_uses.h"
 
 namespace hardware {
 namespace {
@@ -146,14 +148,18 @@ StageLabels PriceStage(size_t script, const CostModel& cost,
   const auto price_graph = [&](const models::OpGraph& graph) {
     const auto first = sim::AsId<sim::LabelId>(lowered->ops.size());
     for (const Op& op : graph.ops) {
-      lowered->ops.Append(PriceOp(op, stage, cost, cluster, &shapes));
+      PricedOp priced = PriceOp(op, stage, cost, cluster, &shapes);
+      if (op.collective() != nullptr && !lowered->program.links.empty()) {
+        priced.use =
+            UseOf(*op.collective(), priced.collective.links, &lowered->program);
+      }
+      lowered->ops.Append(std::move(priced));
       lowered->program.labels.Append(LabelOf(op));
     }
     return first;
   };
   StageLabels labels;
-  const models::StageGraph& graphs =
-      lowered->stages[script];
+  const models::StageGraph& graphs = lowered->stages[script];
   for (const models::OpGraph& chunk : graphs.chunks) {
     labels.chunks.push_back(price_graph(chunk));
   }

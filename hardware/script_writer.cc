@@ -155,6 +155,7 @@ TaskId ScriptWriter::WriteOp(const PricedOp& priced, sim::LabelId label,
     task.axis = rows_.axis_of[static_cast<size_t>(collective->axis)];
     task.takes_compute = priced.collective.takes_compute;
     task.takes_memory = priced.collective.takes_memory;
+    task.use = priced.use;
   } else {
     task.bound = priced.bound == Bound::kMemory ? sim::Resource::kMemory
                                                 : sim::Resource::kCompute;

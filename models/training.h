@@ -158,6 +158,9 @@ struct Overlap {
   // The shared expert runs while tokens travel to the routed ones and back
   // (Megatron's --moe-shared-expert-overlap).
   bool shared_expert = false;
+  // Communications that run at once share NVLink, the NICs and PCIe, and slow
+  // each other; false: each has them to itself.
+  bool link_contention = false;
 };
 
 // What launching work costs the host. A kernel cannot start before the host has

@@ -93,6 +93,12 @@ void Parts(const Report& r, std::string* out) {
     absl::StrAppendFormat(out, "  %.1f %% of the step is recomputation\n",
                           r.recompute_seconds() / r.step_seconds() * 100);
   }
+  if (r.links().slowed_seconds() > 0) {
+    absl::StrAppendFormat(out,
+                          "  %.1f %% of the step is exposed communication "
+                          "slowed by others on its links\n",
+                          r.links().slowed_seconds() / r.step_seconds() * 100);
+  }
   if (r.has_gemm_spread()) {
     absl::StrAppendFormat(out,
                           "  80 %% of single matrix products are priced within "

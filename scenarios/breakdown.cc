@@ -57,6 +57,7 @@ Part PartOf(Category category) {
 struct Running {
   Instant start, finish;
   Part part;
+  Duration alone;  // what it takes when nobody slows it
 };
 
 class Partition {
@@ -66,12 +67,14 @@ class Partition {
         script_(outcome.program().scripts[outcome.program().script[rank.rank]]),
         start_(outcome.timeline.start(rank.rank)),
         finish_(outcome.timeline.finish(rank.rank)),
-        end_({outcome.timeline.makespan}) {
+        end_({outcome.timeline.makespan}),
+        links_(outcome.program().uses.size() > 0) {
     for (size_t row = 0; row < script_.tasks.size(); ++row) {
       const PricedOp& op = OpOf(row);
       if (!hardware::IsCommunication(op.category)) continue;
       if (finish_[row] > start_[row]) {
-        running_.push_back({start_[row], finish_[row], PartOf(op.category)});
+        running_.push_back({start_[row], finish_[row], PartOf(op.category),
+                            links_ ? op.time : finish_[row] - start_[row]});
       }
     }
     std::sort(
@@ -129,6 +132,9 @@ class Partition {
       }
       if (last != nullptr) {
         breakdown_.parts[last->part] += last->finish - at;
+        breakdown_.shared_links +=
+            last->finish -
+            std::clamp(last->start + last->alone, at, last->finish);
         at = last->finish;
         continue;
       }
@@ -143,6 +149,7 @@ class Partition {
   const sim::Script& script_;
   std::span<const Instant> start_, finish_;
   Instant end_;
+  bool links_;                    // communications share links
   std::vector<Running> running_;  // by start
   size_t first_ = 0;
   Breakdown breakdown_;

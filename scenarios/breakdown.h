@@ -34,6 +34,9 @@ absl::string_view DefinitionOf(Part part);  // one line
 struct Breakdown {
   sim::Column<Part, sim::Duration> parts{kParts};
   sim::Duration recompute;  // of gemm, attention and memory-bound
+  // Of exposed communication: what it takes longer because others use its
+  // links; 0 where links are not shared.
+  sim::Duration shared_links;
 };
 
 // The compute lane's tasks are parts of their own; a gap between two of them

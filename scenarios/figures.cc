@@ -47,6 +47,9 @@ constexpr FigureRow kRows[] = {
     {"parts.share", "", "", "of the step"},
     {"recompute_seconds", "recomputed", "s",
      "of gemm, attention and memory_bound: forward work run again"},
+    {"links.slowed_seconds", "slowed on links", "s",
+     "of the exposed parts: communication takes longer while others use its "
+     "links"},
     {"stages.ranks", "ranks", "", "that run this stage"},
     {"stages.layers", "layers", "", "of the model on this stage"},
     {"stages.ends", "ends", "", "embedding or head on this stage"},

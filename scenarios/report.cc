@@ -78,7 +78,7 @@ void SummarizeParts(const Inputs& inputs, const Outcome& outcome,
   const auto chunks = models::ChunksOf(inputs.model, inputs.training.split);
   const models::RankShape shape(inputs.model, inputs.training);
   sim::Column<Part, double> total(kParts, 0.0);
-  double recompute = 0, ranks = 0;
+  double recompute = 0, shared_links = 0, ranks = 0;
   for (const RecordedRank& rank : outcome.ranks) {
     const Breakdown breakdown = BreakDown(outcome, rank);
     const double weight = rank.stands_for;
@@ -92,6 +92,7 @@ void SummarizeParts(const Inputs& inputs, const Outcome& outcome,
       if (part > Part::kSlowed && part < Part::kBubble) exposed += seconds;
     }
     recompute += sim::InSeconds(breakdown.recompute) * weight;
+    shared_links += sim::InSeconds(breakdown.shared_links) * weight;
     const auto stage = static_cast<size_t>(rank.stage);
     StageOfPipeline* row = report->add_stages();
     row->set_stage(rank.stage);
@@ -119,6 +120,9 @@ void SummarizeParts(const Inputs& inputs, const Outcome& outcome,
     line->set_share(total[part] / ranks / step);
   }
   report->set_recompute_seconds(recompute / ranks);
+  if (outcome.program().uses.size() > 0) {
+    report->mutable_links()->set_slowed_seconds(shared_links / ranks);
+  }
 }
 
 // The widest spread of the matrix products of the step, if all have one.
@@ -298,10 +302,10 @@ std::string DescribeBatch(const models::TrainingSpec& training) {
 // "BF16, ADAMW, recompute NONE", and the adapters if they alone train.
 std::string DescribePrecision(const Inputs& inputs) {
   const models::TrainingSpec& training = inputs.training;
-  std::string text = absl::StrCat(models::NameOf(training.precision), ", ",
-                                  models::NameOf(training.optimizer),
-                                  ", recompute ",
-                                  models::NameOf(training.recompute));
+  std::string text =
+      absl::StrCat(models::NameOf(training.precision), ", ",
+                   models::NameOf(training.optimizer), ", recompute ",
+                   models::NameOf(training.recompute));
   if (!training.lora.on()) return text;
   models::TrainingSpec alone = training;
   alone.split = {};

@@ -96,7 +96,8 @@ models::Overlap OverlapOf(const proto::Overlap& o) {
           .pipeline_scatter = o.pipeline_scatter(),
           .prefetch_layers = o.prefetch_layers(),
           .reshard_after_forward = o.reshard_after_forward(),
-          .shared_expert = o.shared_expert()};
+          .shared_expert = o.shared_expert(),
+          .link_contention = o.link_contention()};
 }
 
 // Layers of each chunk; empty where they divide evenly, and where no count of

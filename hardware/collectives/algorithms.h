@@ -27,7 +27,7 @@ struct Traffic {
   int64_t network_steps = 0;  // hops between nodes, one after another
   // Bytes sent, per direction.
   sim::Bytes sent;           // by one rank, whatever the way
-  sim::Bytes link_bytes;     // by one rank to ranks of its node
+  sim::Bytes link_bytes;     // by one rank to ranks of its node, on average
   sim::Bytes network_bytes;  // by one node to other nodes
   sim::Bytes spine_bytes;    // by the nodes of one leaf to those of others
   sim::Bytes own_part;       // of one rank: copied or added, not sent

@@ -8,7 +8,8 @@
 // Of n-1 hops, `nodes` cross the network (one fewer where each node has one
 // rank). NCCL runs as many rings as there are channels and lets each leave the
 // node by another NIC, so the group's share of the NICs carries the ring's
-// bytes once. Nodes below one leaf are neighbours, so one node's bytes leave
+// bytes once, and the link of a rank to its node those of the rings that do not
+// leave there. Nodes below one leaf are neighbours, so one node's bytes leave
 // it.
 //
 // Memory: a copied byte is read once and written once. A reduced one is read
@@ -57,7 +58,8 @@ Traffic RingTraffic(const models::Collective& collective,
     if (shape.leaves > 1) t.spine_bytes = sent;
   }
   t.link_steps = rounds * (n - 1) - t.network_steps;
-  if (shape.max_ranks_per_node > 1) t.link_bytes = sent;
+  const int64_t here = shape.max_ranks_per_node;
+  t.link_bytes = shape.nodes > 1 ? PartOf(sent, here - 1, here) : sent;
   if (kind != CollectiveKind::kBroadcast) {
     t.own_part = PartOf(collective.bytes, 1, n);
   }

@@ -81,6 +81,8 @@ TEST(PriceOf, AddsStartStepsAndBytesInsideANode) {
   EXPECT_EQ(p.takes_compute, 256);  // 25 of 100 multiprocessors
   // 7 MB read and 7 MB written in 162 us are 86.4 of 1000 GB/s.
   EXPECT_EQ(p.takes_memory, 88);  // 0.0864 · 1024 = 88.5, to even
+  // 140 of 162 us: 884.9.
+  EXPECT_EQ(p.links, (LinkParts{.nvlink = 885}));
 }
 
 TEST(PriceOf, WaitsForTheSlowerOfLinksAndNetwork) {
@@ -93,6 +95,9 @@ TEST(PriceOf, WaitsForTheSlowerOfLinksAndNetwork) {
   // us. Start: 10 + 7 + 20 us. Own part: 1 MB / 200 GB/s = 5 us.
   EXPECT_EQ(p.time, Microseconds(37 + 13 + 12 + 300 + 5));
   EXPECT_EQ(p.takes_compute, 164);  // 8 NICs · 2 channels of 100: 163.84
+  // Of eight rings one leaves at a rank: 7/8 · 300 of 367 us, 732.4. NICs:
+  // 234.4 of 367 us, 653.96. PCIe: of those, 10 of its 64 GB/s, 102.2.
+  EXPECT_EQ(p.links, (LinkParts{.nvlink = 732, .nic = 654, .pcie = 102}));
 }
 
 TEST(PriceOf, OneRankPerNodeGoesThroughItsNic) {
@@ -104,6 +109,30 @@ TEST(PriceOf, OneRankPerNodeGoesThroughItsNic) {
   EXPECT_EQ(p.time, Microseconds(37 + 36 + 750 + 5));
   EXPECT_EQ(p.wire_bytes, Bytes(6'000'000));
   EXPECT_EQ(p.takes_compute, 20);  // 2 channels of 100: 20.48
+  // 750 of 828 us, 927.5; of PCIe 10 / 64 of that, 144.9.
+  EXPECT_EQ(p.links, (LinkParts{.nic = 928, .pcie = 145}));
+}
+
+TEST(PriceOf, ANicFasterThanPcieHasRoomLeft) {
+  Cluster c = RoundNumbers();
+  c.nic_rate = GBps(128);
+  const CollectivePrice p =
+      PriceOf({.kind = CollectiveKind::kAllReduce, .bytes = Bytes(4'000'000)},
+              ShapeOf(c, Ranks(4, 8)), c);
+  // 6 MB at 0.8 · 64 GB/s are 117.2 us, of 37 + 36 + 117.2 + 5: 0.6004 of
+  // PCIe, and half as much of the NIC.
+  EXPECT_EQ(p.links, (LinkParts{.nic = 307, .pcie = 615}));
+}
+
+TEST(PriceOf, WithoutNvlinkRanksOfANodeMeetOverPcie) {
+  Cluster c = RoundNumbers();
+  c.gpu_link = GpuLink::kPcie;
+  c.nccl.pcie = c.nccl.nvlink;
+  const CollectivePrice p =
+      PriceOf({.kind = CollectiveKind::kAllGather, .bytes = Bytes(8'000'000)},
+              ShapeOf(c, Ranks(8)), c);
+  // 7 MB / 32 GB/s are 218.75 us, of 10 + 7 + 218.75 + 5: 930.4.
+  EXPECT_EQ(p.links, (LinkParts{.pcie = 930}));
 }
 
 TEST(PriceOf, OneRankPerNodeMayHaveItsOwnPayload) {
@@ -382,6 +411,9 @@ TEST_P(ClusterPrices, BytesNeverOutrunTheWire) {
                     shape.spine_rate.count() * seconds);
         }
         EXPECT_LE(p.takes_compute, 1024);
+        EXPECT_LE(p.links.nvlink, 1024);
+        EXPECT_LE(p.links.nic, 1024);
+        EXPECT_LE(p.links.pcie, 1024);
         EXPECT_GT(p.takes_compute, 0);
         EXPECT_LE(p.takes_memory, 1024);
       }

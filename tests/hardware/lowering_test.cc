@@ -121,23 +121,52 @@ TEST_F(Lowering, GroupsThatStraddleServersCostWhatTheWorstPlacedCosts) {
                          .time);
 }
 
+void ExpectFoldedRunsAreBitEqual(const LoweredStep& step, int64_t stages) {
+  const sim::Folding folding = sim::Fold(step.program);
+  EXPECT_EQ(folding.representative.size(), static_cast<size_t>(stages));
+  const sim::Timeline whole = sim::Simulate(step.program).value();
+  const sim::Timeline folded = sim::Simulate(folding.program).value();
+  for (size_t row = 0; row < step.program.script.size(); ++row) {
+    const auto rank = sim::AsId<sim::RankId>(row);
+    const auto expected = whole.finish(rank);
+    const auto actual = folded.finish(folding.folded[rank]);
+    ASSERT_TRUE(std::equal(expected.begin(), expected.end(), actual.begin(),
+                           actual.end()));
+  }
+}
+
 TEST_F(Lowering, FoldedAndUnfoldedRunsAreBitEqual) {
   for (const Case& c : kCases) {
     SCOPED_TRACE(c.name);
-    const LoweredStep step = Lower(Training(c.split, c.microbatches));
-    const sim::Folding folding = sim::Fold(step.program);
-    EXPECT_EQ(folding.representative.size(),
-              static_cast<size_t>(c.split.pipeline));
-    const sim::Timeline whole = sim::Simulate(step.program).value();
-    const sim::Timeline folded = sim::Simulate(folding.program).value();
-    for (size_t row = 0; row < step.program.script.size(); ++row) {
-      const auto rank = sim::AsId<sim::RankId>(row);
-      const auto expected = whole.finish(rank);
-      const auto actual = folded.finish(folding.folded[rank]);
-      ASSERT_TRUE(std::equal(expected.begin(), expected.end(), actual.begin(),
-                             actual.end()));
-    }
+    ExpectFoldedRunsAreBitEqual(Lower(Training(c.split, c.microbatches)),
+                                c.split.pipeline);
   }
+}
+
+TEST_F(Lowering, SoAreThoseWhoseCommunicationsShareLinks) {
+  for (const Case& c : kCases) {
+    SCOPED_TRACE(c.name);
+    models::TrainingSpec training = Training(c.split, c.microbatches);
+    training.overlap.link_contention = true;
+    const LoweredStep step = Lower(training);
+    EXPECT_TRUE(sim::Check(step.program).ok()) << sim::Check(step.program);
+    EXPECT_EQ(step.program.links.size(), 6);
+    ExpectFoldedRunsAreBitEqual(step, c.split.pipeline);
+  }
+}
+
+TEST_F(Lowering, GathersOfWeightsAndTensorParallelSumsSlowEachOther) {
+  // On one server: both go over NVLink.
+  models::TrainingSpec training =
+      Training({.tensor = 2, .sequence = true, .data = 4, .zero = 3}, 1);
+  const LoweredStep off = Lower(training);
+  EXPECT_EQ(off.program.uses.size(), 0);
+  EXPECT_TRUE(off.program.links.empty());
+  training.overlap.link_contention = true;
+  const LoweredStep on = Lower(training);
+  EXPECT_GT(on.program.uses.size(), 0);
+  EXPECT_GT(sim::Simulate(on.program)->makespan,
+            sim::Simulate(off.program)->makespan);
 }
 
 // Kernels of one rank, alone on the device.

@@ -123,6 +123,26 @@ TEST(ProgramCheck, RefusesTakingWhatIsNotThere) {
             "script 0, task 0: is a kernel but takes 1/1024 of the device");
 }
 
+TEST(ProgramCheck, RefusesUsesOfLinksThatMakeNoSense) {
+  Program program = WithLinks(Sound(), {{1024, 1}});
+  EXPECT_EQ(Said(program), "");
+  TaskOf(program, 1).use = UseId{1};
+  EXPECT_EQ(Said(program), "script 0, task 1: has no use 1");
+  TaskOf(program, 1).use = UseId{0};
+  EXPECT_EQ(Said(program), "");
+  TaskOf(program, 0).use = UseId{0};
+  EXPECT_EQ(Said(program), "script 0, task 0: is a kernel but uses links");
+  EXPECT_EQ(Said(WithLinks(Sound(), {{1025, 0}})),
+            "use 0: needs 1025/1024 of nvlink");
+
+  program = WithLinks(Sound(), {});
+  program.uses.Append(std::vector<LinkUse>{{LinkId{2}, 1}});
+  EXPECT_EQ(Said(program), "use 0: has no link 2");
+  program = WithLinks(Sound(), {});
+  program.uses.Append(std::vector<LinkUse>{{LinkId{1}, 1}, {LinkId{1}, 1}});
+  EXPECT_EQ(Said(program), "use 0: names nic twice");
+}
+
 TEST(ProgramCheck, RefusesGroupsWhoseMembersDoNotReachThem) {
   Program program = Sound();
   program.groups[2] = kNoGroup;
