@@ -119,9 +119,9 @@ TEST(PriceOf, ANicFasterThanPcieHasRoomLeft) {
   const CollectivePrice p =
       PriceOf({.kind = CollectiveKind::kAllReduce, .bytes = Bytes(4'000'000)},
               ShapeOf(c, Ranks(4, 8)), c);
-  // 6 MB at 0.8 · 64 GB/s are 117.2 us, of 37 + 36 + 117.2 + 5: 0.6004 of
-  // PCIe, and half as much of the NIC.
-  EXPECT_EQ(p.links, (LinkParts{.nic = 307, .pcie = 615}));
+  // 6 MB at 0.8 · 64 GB/s are 117.2 us; from rank to rank at 50 GB/s they take
+  // 120, of 37 + 36 + 120 + 5 in all: 0.592 of PCIe, half as much of the NIC.
+  EXPECT_EQ(p.links, (LinkParts{.nic = 303, .pcie = 606}));
 }
 
 TEST(PriceOf, WithoutNvlinkRanksOfANodeMeetOverPcie) {

@@ -61,8 +61,8 @@ class Folded : public testing::TestWithParam<std::string> {
   const Inputs inputs_ = Small(Load(GetParam()).value());
 };
 
-TEST_P(Folded, EveryTaskOfEveryRankRunsAsInTheWholeProgram) {
-  const Outcome folded = Execute(inputs_).value();
+void ExpectFoldsToTheSameTimes(const Inputs& inputs) {
+  const Outcome folded = Execute(inputs).value();
   const sim::Program& whole = folded.lowered.program;
   const sim::Timeline timeline = sim::Simulate(whole).value();
   EXPECT_EQ(folded.timeline.makespan, timeline.makespan);
@@ -77,6 +77,16 @@ TEST_P(Folded, EveryTaskOfEveryRankRunsAsInTheWholeProgram) {
         std::ranges::equal(folded.timeline.finish(kind), timeline.finish(rank)))
         << row;
   }
+}
+
+TEST_P(Folded, EveryTaskOfEveryRankRunsAsInTheWholeProgram) {
+  ExpectFoldsToTheSameTimes(inputs_);
+}
+
+TEST_P(Folded, SoItDoesWhereCommunicationsShareLinks) {
+  Inputs inputs = inputs_;
+  inputs.training.overlap.link_contention = true;
+  ExpectFoldsToTheSameTimes(inputs);
 }
 
 TEST_P(Folded, TheReportIsThatOfTheWholeRun) {

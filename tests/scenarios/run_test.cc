@@ -73,6 +73,21 @@ TEST(BreakDown, OneRankHasNoCommunicationAndNoBubble) {
   EXPECT_GT(b.parts[Part::kGemm], sim::Duration(0));
 }
 
+TEST(BreakDown, CommunicationSlowedOnLinksIsPartOfWhatIsExposed) {
+  // On one server, gathers of weights meet sums of a tensor-parallel group.
+  Inputs inputs = SmallInputs({.tensor = 2, .data = 4, .zero = 3}, 4);
+  inputs.training.sequence_length = 16384;
+  EXPECT_EQ(Only(inputs).shared_links, sim::Duration(0));
+  EXPECT_FALSE(Summarize(inputs, Execute(inputs).value()).has_links());
+
+  inputs.training.overlap.link_contention = true;
+  const Breakdown b = Only(inputs);
+  EXPECT_GT(b.shared_links, sim::Duration(0));
+  EXPECT_LT(b.shared_links, b.parts[Part::kTensor] + b.parts[Part::kData]);
+  EXPECT_EQ(Summarize(inputs, Execute(inputs).value()).links().slowed_seconds(),
+            sim::InSeconds(b.shared_links));
+}
+
 TEST(BreakDown, ASlowHostShowsAsLaunch) {
   Inputs inputs = SmallInputs({}, 1);
   inputs.training.host.launch_microseconds = 500;
@@ -91,7 +106,8 @@ TEST(BreakDown, OverlappedReductionIsLessExposedThanALateOne) {
 
 TEST(Execute, UnfoldedAndFoldedReportsAreEqual) {
   for (const models::Split& split : kSplits) {
-    const Inputs inputs = SmallInputs(split, 4);
+    Inputs inputs = SmallInputs(split, 4);
+    inputs.training.overlap.link_contention = split.pipeline > 1;
     Report folded = Summarize(inputs, Execute(inputs).value());
     Report whole = Summarize(inputs, Execute(inputs, {.unfold = true}).value());
     for (Report* report : {&folded, &whole}) {
