@@ -74,9 +74,10 @@ TEST(BreakDown, OneRankHasNoCommunicationAndNoBubble) {
 }
 
 TEST(BreakDown, CommunicationSlowedOnLinksIsPartOfWhatIsExposed) {
-  // On one server, gathers of weights meet sums of a tensor-parallel group.
-  Inputs inputs = SmallInputs({.tensor = 2, .data = 4, .zero = 3}, 4);
-  inputs.training.sequence_length = 16384;
+  // On one server, sums of gradients meet those of tensor-parallel groups.
+  Inputs inputs = SmallInputs({.tensor = 4, .sequence = true, .data = 2}, 4);
+  inputs.training.micro_batch = 32;
+  inputs.training.global_batch *= 32;
   EXPECT_EQ(Only(inputs).shared_links, sim::Duration(0));
   EXPECT_FALSE(Summarize(inputs, Execute(inputs).value()).has_links());
 
