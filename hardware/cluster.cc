@@ -180,6 +180,12 @@ absl::StatusOr<Cluster> Build(const Merged& merged, std::string name) {
   cluster.in_switch_reduction = m.in_switch_reduction();
   cluster.host_memory =
       sim::Bytes(static_cast<int64_t>(sim::GBps(m.host_memory_gb()).count()));
+  if (m.has_host()) {
+    const absl::StatusOr<HostSpec> host =
+        HostOf(m.host(), merged.Holder("host").At("host"));
+    if (!host.ok()) return host.status();
+    cluster.host = *host;
+  }
   cluster.gpu = *std::move(gpu);
   cluster.nccl = *std::move(nccl);
   status = AddNetwork(merged, cluster);

@@ -20,6 +20,7 @@
 #include "absl/strings/string_view.h"
 #include "hardware/deep_ep.h"
 #include "hardware/gpu.h"
+#include "hardware/host.h"
 #include "hardware/nccl.h"
 #include "sim/units.h"
 
@@ -50,6 +51,7 @@ struct Cluster {
   sim::BytesPerSecond nvlink_rate;   // per GPU and direction; 0: none
   bool in_switch_reduction = false;  // NVLink SHARP
   sim::Bytes host_memory;
+  std::optional<HostSpec> host = std::nullopt;  // what else is known of it
 
   // Between servers. REQUIRES: nics_per_node > 0 where nodes > 1.
   NetworkKind network;

@@ -10,11 +10,13 @@ namespace {
 using models::Axis;
 
 bool Leaves(Axis axis) {
-  return axis != Axis::kForwardIn && axis != Axis::kBackwardIn;
+  return axis != Axis::kForwardIn && axis != Axis::kBackwardIn &&
+         axis != Axis::kToDevice;
 }
 
 bool Comes(Axis axis) {
-  return axis != Axis::kForwardOut && axis != Axis::kBackwardOut;
+  return axis != Axis::kForwardOut && axis != Axis::kBackwardOut &&
+         axis != Axis::kToHost;
 }
 
 }  // namespace

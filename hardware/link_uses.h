@@ -30,7 +30,8 @@ enum class Link : uint8_t {
 void NameLinks(sim::Program* program);
 
 // The row of the program's uses for a collective: both directions, but for the
-// messages of a pipeline, which leave one rank and reach the other. Appends it
+// messages of a pipeline, which leave one rank and reach the other, and copies
+// between device and host, which have one. Appends it
 // if there is none such; kNoUse if it needs no link.
 // Cost: O(rows), of which there is one for each different demand.
 sim::UseId UseOf(const models::Collective& collective, const LinkParts& parts,

@@ -21,6 +21,7 @@ std::vector<Axis> AxesOf(const std::vector<models::StageGraph>& stages) {
       if (const models::Collective* c = op.collective()) {
         used[static_cast<size_t>(c->axis)] = true;
       }
+      if (op.beside) used[static_cast<size_t>(*op.beside)] = true;
     }
   };
   for (const models::StageGraph& stage : stages) {
@@ -140,7 +141,8 @@ void AssignScripts(const models::ExpertSplit& load, LoweredStep* lowered) {
 absl::string_view NameOf(Category category) {
   constexpr absl::string_view kNames[] = {
       "gemm", "attention", "memory-bound", "optimizer", "tp",
-      "cp",   "ep",        "dp",           "pp"};
+      "cp",   "ep",        "dp",           "pp",
+      "offload"};
   return kNames[static_cast<size_t>(category)];
 }
 

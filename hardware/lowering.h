@@ -33,8 +33,9 @@ enum class Category : uint8_t {
   kExpert,
   kData,
   kPipeline,
+  kOffload,  // copies to and from the host, the CPU's work, drives
 };
-inline constexpr int kCategories = 9;
+inline constexpr int kCategories = 10;
 absl::string_view NameOf(Category category);
 inline bool IsCommunication(Category c) { return c >= Category::kTensor; }
 

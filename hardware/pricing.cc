@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "hardware/expert_all_to_all_cost.h"
+#include "hardware/host_cost.h"
 #include "hardware/link_uses.h"
 
 namespace hardware {
@@ -15,34 +16,49 @@ namespace {
 using models::Axis;
 using models::Op;
 
+// Of an operator on the stream of a communication.
+Category CategoryOf(Axis axis) {
+  switch (axis) {
+    case Axis::kTensor:
+    case Axis::kModel:
+      return Category::kTensor;
+    case Axis::kContext:
+    case Axis::kContextHeads:
+      return Category::kContext;
+    case Axis::kExpert:
+    case Axis::kExpertTensor:
+    case Axis::kExpertModel:
+      return Category::kExpert;
+    case Axis::kData:
+    case Axis::kShard:
+    case Axis::kReplicate:
+    case Axis::kEmbedding:
+    case Axis::kExpertData:
+    case Axis::kExpertShard:
+    case Axis::kExpertReplicate:
+    case Axis::kSecondShard:
+    case Axis::kShardNear:
+    case Axis::kShardFar:
+      return Category::kData;
+    case Axis::kForwardIn:
+    case Axis::kForwardOut:
+    case Axis::kBackwardIn:
+    case Axis::kBackwardOut:
+      return Category::kPipeline;
+    case Axis::kToHost:
+    case Axis::kToDevice:
+    case Axis::kCpu:
+    case Axis::kDisk:
+      return Category::kOffload;
+  }
+  return Category::kData;
+}
+
 Category CategoryOf(const Op& op) {
   if (const models::Collective* collective = op.collective()) {
-    switch (collective->axis) {
-      case Axis::kTensor:
-      case Axis::kModel:
-        return Category::kTensor;
-      case Axis::kContext:
-      case Axis::kContextHeads:
-        return Category::kContext;
-      case Axis::kExpert:
-      case Axis::kExpertTensor:
-      case Axis::kExpertModel:
-        return Category::kExpert;
-      case Axis::kData:
-      case Axis::kShard:
-      case Axis::kReplicate:
-      case Axis::kEmbedding:
-      case Axis::kExpertData:
-      case Axis::kExpertShard:
-      case Axis::kExpertReplicate:
-        return Category::kData;
-      case Axis::kForwardIn:
-      case Axis::kForwardOut:
-      case Axis::kBackwardIn:
-      case Axis::kBackwardOut:
-        return Category::kPipeline;
-    }
+    return CategoryOf(collective->axis);
   }
+  if (op.beside) return CategoryOf(*op.beside);
   if (op.phase == models::Phase::kStep) return Category::kOptimizer;
   if (std::holds_alternative<models::Gemm>(*op.kernel()) ||
       std::holds_alternative<models::GroupedGemm>(*op.kernel())) {
@@ -121,7 +137,14 @@ PricedOp PriceOp(const Op& op, int64_t stage, const CostModel& cost,
   priced.op = op;
   priced.stage = stage;
   priced.category = CategoryOf(op);
-  if (const models::Collective* collective = op.collective()) {
+  const models::Collective* collective = op.collective();
+  if (collective != nullptr && models::IsOnHost(collective->axis)) {
+    priced.collective = PriceOnHost(*collective, cluster);
+    priced.time = priced.collective.time;
+    priced.bytes = collective->bytes;
+    return priced;
+  }
+  if (collective != nullptr) {
     PriceCollective(*collective, shapes->Of(collective->axis), cluster, priced);
     return priced;
   }

@@ -13,7 +13,8 @@ RankGrid::RankGrid(const models::Split& split)
     : split_(split),
       shard_ranks_(models::ShardRanks(split)),
       expert_shard_ranks_(
-          models::ShardRanks(split, models::ParameterKind::kExpert)) {}
+          models::ShardRanks(split, models::ParameterKind::kExpert)),
+      near_ranks_(models::NearRanks(split)) {}
 
 ExpertPlace RankGrid::ExpertPlaceOf(int64_t rank) const {
   const int64_t parts = split_.parts_of_expert();
@@ -67,6 +68,20 @@ std::vector<int> RankGrid::ExpertGroupOf(int64_t rank, Axis axis) const {
     add(stage);
   }
   return group;
+}
+
+bool RankGrid::SharesPart(Axis axis, int64_t a, int64_t b) const {
+  switch (axis) {
+    case Axis::kSecondShard:
+      return a / split_.second_shard == b / split_.second_shard;
+    case Axis::kShardNear:
+      return a / near_ranks_ == b / near_ranks_;
+    case Axis::kShardFar:
+      return a % near_ranks_ == b % near_ranks_ &&
+             a / shard_ranks_ == b / shard_ranks_;
+    default:
+      return true;
+  }
 }
 
 RankPlace RankGrid::Place(int64_t rank) const {
@@ -130,7 +145,10 @@ std::vector<int> RankGrid::GroupOf(int64_t rank, Axis axis) const {
     }
     case Axis::kData:
     case Axis::kShard:
-    case Axis::kReplicate: {
+    case Axis::kReplicate:
+    case Axis::kSecondShard:
+    case Axis::kShardNear:
+    case Axis::kShardFar: {
       // Replica number: context fastest, as the ranks are.
       const int64_t replicas = split_.context * split_.data;
       const int64_t mine = here.context + split_.context * here.data;
@@ -142,6 +160,7 @@ std::vector<int> RankGrid::GroupOf(int64_t rank, Axis axis) const {
             i % shard_ranks_ != mine % shard_ranks_) {
           continue;
         }
+        if (!SharesPart(axis, i, mine)) continue;
         p.context = i % split_.context;
         p.data = i / split_.context;
         add(p);
@@ -169,6 +188,11 @@ std::vector<int> RankGrid::GroupOf(int64_t rank, Axis axis) const {
       break;
     case Axis::kBackwardOut:
       channel(here.stage, Neighbour(here.stage, -1));
+      break;
+    case Axis::kToHost:
+    case Axis::kToDevice:
+    case Axis::kCpu:
+    case Axis::kDisk:
       break;
     case Axis::kExpert:
     case Axis::kExpertTensor:

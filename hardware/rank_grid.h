@@ -57,12 +57,15 @@ class RankGrid {
   // several chunks, else a line.
   int64_t Neighbour(int64_t stage, int step) const;
 
+  // Of two replicas by number: whether they meet on one of ZeRO++'s axes.
+  bool SharesPart(models::Axis axis, int64_t a, int64_t b) const;
   int64_t RankAt(const ExpertPlace& place, int64_t stage) const;
   std::vector<int> ExpertGroupOf(int64_t rank, models::Axis axis) const;
 
   models::Split split_;
   int64_t shard_ranks_;         // ranks of one FSDP shard group
   int64_t expert_shard_ranks_;  // and of one of experts' copies
+  int64_t near_ranks_;          // of a shard group, in one server
 };
 
 }  // namespace hardware

@@ -28,6 +28,10 @@ bool IsReceive(const Op& op) {
          (c->axis == Axis::kForwardIn || c->axis == Axis::kBackwardIn);
 }
 
+bool IsHostWork(const Op& op) {
+  return op.collective() != nullptr && models::IsOnHost(op.collective()->axis);
+}
+
 // A layer is done when its kernels and their tensor-parallel sums are.
 bool IsOfItsLayer(const Op& op) {
   const models::Collective* c = op.collective();
@@ -98,7 +102,8 @@ bool ScriptWriter::Skipped(const Op& op, const Pass& pass) const {
   }
   const Ends& ends = ends_[static_cast<size_t>(pass.chunk)];
   return (op.when == When::kFirstMicrobatch && pass.microbatch != ends.first) ||
-         (op.when == When::kLastMicrobatch && pass.microbatch != ends.last);
+         (op.when == When::kLastMicrobatch && pass.microbatch != ends.last) ||
+         (op.when == When::kAfterFirst && pass.microbatch == ends.first);
 }
 
 // Without overlap a stage stands still while messages travel: compute waits for
@@ -241,13 +246,16 @@ void ScriptWriter::WritePass(const Pass& pass) {
   }
 }
 
-// The step starts when every lane has drained: gradients are complete.
+// The step starts when every lane has drained: gradients are complete. The CPU
+// updates when the last of them has left the device.
 void ScriptWriter::WriteStep() {
   std::array<bool, models::kAxes + 1> started{};
   const auto drained = newest_;
   std::vector<TaskId> tasks(graphs_.step.ops.size(), kNone);
   std::vector<TaskId> after;
   TaskId reduction = kNone;  // newest communication of the step
+  TaskId fetched = kNone;    // newest copy from the host
+  TaskId left = kNone;       // … and to it
   for (size_t row = 0; row < graphs_.step.ops.size(); ++row) {
     const auto id = sim::AsId<OpId>(row);
     const Op& op = graphs_.step.ops[id];
@@ -261,8 +269,21 @@ void ScriptWriter::WriteStep() {
         }
       }
     }
+    // The host's work waits for what it needs alone.
+    const bool host = IsHostWork(op);
+    for (const OpId need : graphs_.step.needs[id]) {
+      if (!host) break;
+      const TaskId task = tasks[sim::Row(need)];
+      if (script_.tasks[task].lane != rows_.lane_of[stream]) {
+        after.push_back(task);
+      }
+    }
+    if (host && op.collective()->axis == Axis::kCpu && left != kNone) {
+      after.push_back(left);
+    }
     // In order: the norm needs all sums, the gathering of weights the update.
-    for (const TaskId newest : {reduction, newest_[0]}) {
+    for (const TaskId newest : {reduction, newest_[0], fetched}) {
+      if (host) break;
       if (newest != kNone &&
           script_.tasks[newest].lane != rows_.lane_of[stream]) {
         after.push_back(newest);
@@ -272,7 +293,9 @@ void ScriptWriter::WriteStep() {
     after.erase(std::unique(after.begin(), after.end()), after.end());
     const auto label = sim::AsId<sim::LabelId>(sim::Row(labels_.step) + row);
     tasks[row] = WriteOp(ops_[label], label, 0, false, after);
-    if (op.collective() != nullptr) reduction = tasks[row];
+    if (op.collective() != nullptr && !host) reduction = tasks[row];
+    if (host && op.collective()->axis == Axis::kToDevice) fetched = tasks[row];
+    if (host && op.collective()->axis == Axis::kToHost) left = tasks[row];
   }
 }
 

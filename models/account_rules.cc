@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "models/account.h"
 #include "models/account_sections.h"
+#include "models/data_parallel.h"
 #include "models/op.h"
 #include "models/op_graph.h"
 #include "models/operator_totals.h"
@@ -52,6 +53,12 @@ int64_t RanksOn(Axis axis, const Split& split) {
       return split.data * split.context / split.shard_group;
     case Axis::kModel:
       return split.tensor * split.pipeline;
+    case Axis::kSecondShard:
+      return split.second_shard;
+    case Axis::kShardNear:
+      return NearRanks(split);
+    case Axis::kShardFar:
+      return ShardRanks(split) / NearRanks(split);
     default:
       return 2;  // neighbours of a pipeline, its two ends
   }
@@ -71,6 +78,10 @@ double RingTraffic(const Collective& collective, const Split& split) {
       return share / 2 * bytes;
     case CollectiveKind::kBroadcast:
     case CollectiveKind::kSendRecv:
+    case CollectiveKind::kCopy:
+    case CollectiveKind::kHostWork:
+    case CollectiveKind::kDiskRead:
+    case CollectiveKind::kDiskWrite:
       return bytes;
   }
   return bytes;

@@ -41,13 +41,23 @@ Axis DataParallel::shard_axis() const {
   return sharded_weights() || shards_ < replicas_ ? shard() : data();
 }
 
-TensorId DataParallel::GatherUnit(int64_t parameters, TensorId after) {
-  if (!sharded_weights() || shards_ == 1 || parameters == 0) return kNoTensor;
-  const sim::Bytes bytes = BytesOf(weights_, parameters);
+TensorId DataParallel::GatherUnit(int64_t parameters, TensorId after,
+                                  Phase pass) {
+  if (!sharded_weights() || parameters == 0) return kNoTensor;
+  const Split& split = training_.split;
+  const bool second = split.second_shard > 1 && pass == Phase::kBackward;
+  const bool fetches =
+      training_.offload.parameters != OffloadDevice::kNone && !second;
+  if (fetches) after = FetchShard(parameters, after);
+  if (shards_ == 1) return fetches ? after : kNoTensor;
+  const Axis axis = second ? Axis::kSecondShard : shard();
+  const DType sent = split.quantized_weights ? DType::kInt8 : weights_;
+  if (split.quantized_weights) after = QuantiseShard(parameters, after, axis);
+  const sim::Bytes bytes = BytesOf(sent, parameters);
   return b_.Add({.work = Collective{.kind = CollectiveKind::kAllGather,
-                                    .axis = shard(),
+                                    .axis = axis,
                                     .bytes = bytes,
-                                    .dtype = weights_},
+                                    .dtype = sent},
                  .name = "gather weights"},
                 {after}, bytes, Holder::kGatheredWeights);
 }
@@ -65,11 +75,24 @@ TensorId DataParallel::Copy(absl::string_view name, sim::Bytes moved,
                 tensors);
 }
 
-void DataParallel::Unpack(int64_t parameters, TensorId gathered) {
+TensorId DataParallel::Unpack(int64_t parameters, TensorId gathered) {
   const int copies = training_.kernels.gather_copies;
-  if (!sharded_weights() || gathered == kNoTensor || copies == 0) return;
-  Copy("unpack weights", BytesOf(weights_, parameters) * (2 * copies),
-       {&gathered, 1}, When::kAlways);
+  if (!sharded_weights() || gathered == kNoTensor || shards_ == 1) {
+    return gathered;
+  }
+  const sim::Bytes whole = BytesOf(weights_, parameters);
+  if (training_.split.quantized_weights) {
+    return b_.Add({.work = MemoryBound{.kind = Pointwise::kCast,
+                                       .read = sim::Bytes(parameters),
+                                       .written = whole,
+                                       .flops = sim::Flops(0)},
+                   .name = "dequantise weights"},
+                  {gathered}, whole, Holder::kGatheredWeights);
+  }
+  if (copies > 0) {
+    Copy("unpack weights", whole * (2 * copies), {&gathered, 1}, When::kAlways);
+  }
+  return gathered;
 }
 
 // zero 1, 2: each rank updates its share of the weights.
@@ -92,7 +115,7 @@ TensorId DataParallel::GatherUpdated(int64_t parameters) {
 
 void DataParallel::Reduce(int64_t parameters,
                           std::span<const TensorId> gradients) {
-  if (replicas_ == 1 || parameters == 0) return;
+  if (!moves_gradients() || parameters == 0) return;
   const bool per_unit = sharded_weights();
   if (!per_unit && !training_.overlap.grad_reduce && training_.split.zero < 2) {
     return;
@@ -116,13 +139,18 @@ void DataParallel::ReduceBucket(When when) {
       (training_.split.zero == 1 && training_.overlap.grad_scatter);
   TensorId reduced = kNoTensor;
   b_.SetWeightGradient(true);
+  const bool quantised = training_.split.quantized_gradients && shards_ > 1;
   const int copied = training_.kernels.reduce_copy_bytes;
-  if (copied > 0) {
+  if (copied > 0 && replicas_ > 1 && !quantised) {
     bucket_.push_back(Copy("pack gradients",
                            sim::Bytes(copied * bucket_parameters_), bucket_,
                            when));
   }
-  if (!scatter || shards_ > 1) {
+  if (quantised) {
+    reduced = ReduceInTwoHops(when);
+  } else if (replicas_ > 1 && (!scatter || shards_ > 1)) {
+    const int64_t leaves =
+        training_.offload.gradients ? bucket_parameters_ / shards_ : 0;
     reduced = b_.Add(
         {.work = Collective{.kind = scatter ? CollectiveKind::kReduceScatter
                                             : CollectiveKind::kAllReduce,
@@ -131,21 +159,26 @@ void DataParallel::ReduceBucket(When when) {
                             .dtype = gradients_},
          .name = "reduce gradients",
          .when = when},
-        bucket_);
+        bucket_, BytesOf(gradients_, leaves), Holder::kGradients);
   }
   if (scatter && replicas_ > shards_) {
     // Without a scatter before it, it is the one that needs the gradients.
     std::vector<TensorId> reads = {reduced};
     if (reduced == kNoTensor) reads = bucket_;
-    b_.Add({.work = Collective{.kind = CollectiveKind::kAllReduce,
-                               .axis = replicate(),
-                               .bytes = BytesOf(gradients_,
-                                                bucket_parameters_ / shards_),
-                               .dtype = gradients_},
-            .name = "reduce shards",
-            .when = when},
-           reads);
+    const TensorId sum =
+        b_.Add({.work = Collective{.kind = CollectiveKind::kAllReduce,
+                                   .axis = replicate(),
+                                   .bytes = BytesOf(gradients_,
+                                                    bucket_parameters_ / shards_),
+                                   .dtype = gradients_},
+                .name = "reduce shards",
+                .when = when},
+               reads);
+    bucket_.assign(1, sum);
+  } else if (reduced != kNoTensor) {
+    bucket_.assign(1, reduced);
   }
+  OffloadGradients(bucket_, when);
   b_.SetWeightGradient(false);
   bucket_parameters_ = 0;
   bucket_.clear();
@@ -153,7 +186,7 @@ void DataParallel::ReduceBucket(When when) {
 
 // In buckets as under the backward pass, which close after whole layers.
 void DataParallel::ReduceAfterBackward(int64_t parameters) {
-  if (replicas_ == 1 || training_.overlap.grad_reduce ||
+  if (!moves_gradients() || training_.overlap.grad_reduce ||
       training_.split.zero >= 2) {
     return;
   }
@@ -178,25 +211,49 @@ void DataParallel::GatherAfterStep(int64_t parameters) {
          {});
 }
 
+int64_t LayersAhead(const Overlap& o, Phase pass, int64_t layer_parameters) {
+  int64_t layers = o.prefetch_layers;
+  if (pass == Phase::kForward && o.forward_prefetch_layers >= 0) {
+    layers = o.forward_prefetch_layers;
+  }
+  if (layer_parameters <= 0) return layers;
+  if (o.prefetch_bucket > 0) {
+    layers = (o.prefetch_bucket + layer_parameters - 1) / layer_parameters;
+  }
+  if (o.max_live_parameters > 0) {
+    const int64_t live = o.max_live_parameters / layer_parameters;
+    layers = std::min(layers, std::max<int64_t>(live, 1) - 1);
+  }
+  return layers;
+}
+
 sim::Bytes ResidentBytes(const TrainingSpec& training,
                          ParameterCounts parameters, Holder holder) {
   const StateBytes state = StateBytesOf(training);
   const int zero = training.split.zero;
+  const Offload& off = training.offload;
+  const double stays = off.updates() ? 1 - off.optimizer_fraction : 1;
   const auto bytes_of = [&](int64_t count, int64_t shards) {
     const auto share = [&](int64_t bytes, bool divided) {
       return (divided ? (count + shards - 1) / shards : count) * bytes;
     };
     switch (holder) {
       case Holder::kWeights:
+        if (off.parameters != OffloadDevice::kNone) return int64_t{0};
         // FSDP keeps only the FP32 shard; 16-bit weights exist while gathered.
         if (zero == 3 && shards > 1) {
-          return share(state.master > 0 ? 0 : state.weights, true);
+          const bool other = state.master > 0 && !off.updates();
+          return share(other ? 0 : state.weights, true);
         }
         return share(state.weights, false);
       case Holder::kGradients:
-        return share(state.gradients, zero >= 2);
-      case Holder::kOptimizerState:
-        return share(state.master + state.optimizer, zero >= 1);
+        return share(off.gradients ? 0 : state.gradients, zero >= 2);
+      case Holder::kOptimizerState: {
+        const int64_t all = share(state.master + state.optimizer, zero >= 1);
+        return stays == 1 ? all
+                          : static_cast<int64_t>(
+                                std::floor(static_cast<double>(all) * stays));
+      }
       default:
         return int64_t{0};
     }
@@ -219,14 +276,19 @@ HeldParameters HeldOf(const RankShape& shape, std::span<const Chunk> chunks) {
 
 sim::Bytes HeldBytes(const TrainingSpec& training, const HeldParameters& held,
                      Holder holder) {
-  const sim::Bytes trained = ResidentBytes(training, held.trained, holder);
+  sim::Bytes trained = ResidentBytes(training, held.trained, holder);
+  if (holder == Holder::kWeights) {
+    trained += SecondShardBytes(training, held.all.total());
+  }
   if (holder != Holder::kWeights || held.all == held.trained) return trained;
   const int64_t word = StateBytesOf(training).weights;
   // FSDP keeps a shard of them, and no other copy.
   const int64_t shards =
       training.split.zero == 3 ? ShardRanks(training.split) : 1;
   const int64_t frozen =
-      held.all.total() - held.trained.total() - held.nf4;
+      training.offload.parameters != OffloadDevice::kNone
+          ? 0
+          : held.all.total() - held.trained.total() - held.nf4;
   const double packed = static_cast<double>(held.nf4) *
                         Nf4BytesPerWeight(training.lora.double_quant);
   return trained +

@@ -10,7 +10,10 @@
 // --num-distributed-optimizer-instances) all of it happens within the group,
 // and the scattered gradients are then all-reduced over the groups.
 //
-// Rajbhandari et al. 2020 (ZeRO); Zhao et al. 2023 (FSDP).
+// ZeRO++ (zero_plus_plus.cc) gathers weights in 8 bits, gathers them for backward
+// from a second copy among neighbours, and reduces gradients in 4 bits.
+//
+// Rajbhandari et al. 2020 (ZeRO); Zhao et al. 2023 (FSDP); Wang et al. 2023.
 #ifndef MODELS_DATA_PARALLEL_H_
 #define MODELS_DATA_PARALLEL_H_
 
@@ -33,16 +36,18 @@ class DataParallel {
                OpGraphBuilder* builder,
                ParameterKind kind = ParameterKind::kDense);
 
-  // zero 3: gathers the weights of a unit, not before `after` has run. Read the
-  // result in the unit's products. zero < 3: kNoTensor.
-  TensorId GatherUnit(int64_t parameters, TensorId after);
+  // zero 3: gathers the weights of a unit for a pass, not before `after` has
+  // run. zero < 3: kNoTensor.
+  TensorId GatherUnit(int64_t parameters, TensorId after,
+                      Phase pass = Phase::kForward);
   // zero 1, 2 with overlapped gathering: the updated weights of a unit arrive
   // under the first forward. Read the result in the unit's products. Else
   // kNoTensor.
   TensorId GatherUpdated(int64_t parameters);
-  // zero 3: the framework's copies of what was gathered, which come before the
-  // unit's products on the device. kNoTensor: nothing was gathered.
-  void Unpack(int64_t parameters, TensorId gathered);
+  // zero 3: what the framework makes of what was gathered, before the unit's
+  // products on the device. Read the result in these. kNoTensor: nothing was
+  // gathered.
+  TensorId Unpack(int64_t parameters, TensorId gathered);
 
   // `gradients` of a unit are complete; reduces them when the bucket is full.
   void Reduce(int64_t parameters, std::span<const TensorId> gradients);
@@ -53,6 +58,9 @@ class DataParallel {
   void ReduceAfterBackward(int64_t parameters);
   void GatherAfterStep(int64_t parameters);
 
+  // Parameters of so many whose optimizer state this rank keeps off the device.
+  int64_t OffloadedOf(int64_t parameters) const;
+
   bool sharded_weights() const { return training_.split.zero == 3; }
   // Ranks over which optimizer state, gradients or weights are divided, and the
   // axis on which they meet.
@@ -61,9 +69,25 @@ class DataParallel {
 
  private:
   void ReduceBucket(When when);
+  TensorId ReduceInTwoHops(When when);
+  // A copy between device and host, or the drives' part in it.
+  TensorId OnHost(absl::string_view name, CollectiveKind kind, Axis axis,
+                  sim::Bytes bytes, std::span<const TensorId> tensors,
+                  When when, sim::Bytes output = sim::Bytes(0));
+  TensorId FetchShard(int64_t parameters, TensorId after);
+  void OffloadGradients(std::span<const TensorId> tensors, When when);
+  TensorId QuantiseShard(int64_t parameters, TensorId after, Axis axis);
+  // A kernel of the framework between two communications, on the stream of one.
+  TensorId Between(absl::string_view name, int64_t read, int64_t written,
+                   std::span<const TensorId> tensors, Axis axis, When when,
+                   sim::Bytes output, int kernels = 1);
   TensorId Copy(absl::string_view name, sim::Bytes moved,
                 std::span<const TensorId> tensors, When when);
   bool GathersUpdated() const;
+  // Whether gradients go anywhere: to other ranks or off the device.
+  bool moves_gradients() const {
+    return replicas_ > 1 || training_.offload.updates();
+  }
   // Of this kind of parameters: on which axis copies, shards and copies of a
   // shard meet.
   Axis data() const { return expert_ ? Axis::kExpertData : Axis::kData; }
@@ -103,11 +127,23 @@ int64_t ReplicasOf(const Split& split,
 // --num-distributed-optimizer-instances).
 int64_t ShardRanks(const Split& split,
                    ParameterKind kind = ParameterKind::kDense);
+// Layers of so many parameters whose weights may be gathered ahead of the one
+// that runs.
+int64_t LayersAhead(const Overlap& overlap, Phase pass,
+                    int64_t layer_parameters);
+// What a rank with these parameters keeps off the device.
+OffDevice OffDeviceOf(const TrainingSpec& training, const HeldParameters& held);
+// Bytes of one rank's part of the second copy of `parameters` weights.
+sim::Bytes SecondShardBytes(const TrainingSpec& training, int64_t parameters);
+// Shard ranks of one server, which the first hop of a reduction joins: as many
+// as divide all of them.
+int64_t NearRanks(const Split& split);
 // Whether gradients leave the backward pass to be divided at once (zero 2 and
-// 3); else they are summed where they stay.
-inline bool ShardsGradients(const Split& split,
+// 3), or to leave the device; else they are summed where they stay.
+inline bool ShardsGradients(const TrainingSpec& training,
                             ParameterKind kind = ParameterKind::kDense) {
-  return split.zero >= 2 && ShardRanks(split, kind) > 1;
+  return training.offload.gradients ||
+         (training.split.zero >= 2 && ShardRanks(training.split, kind) > 1);
 }
 
 }  // namespace models

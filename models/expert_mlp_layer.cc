@@ -84,7 +84,7 @@ TensorId LayerEmitter::Grouped(absl::string_view name, int64_t n, int64_t k,
 void LayerEmitter::GroupedWeightGradient(absl::string_view name, int64_t n,
                                          int64_t k, TensorId rows,
                                          TensorId gradient) {
-  const bool stays = !ShardsGradients(training_.split, ParameterKind::kExpert);
+  const bool stays = !ShardsGradients(training_, ParameterKind::kExpert);
   const DType kept =
       stays && training_.fp32_gradients ? DType::kFp32 : shape_.activation;
   const bool sums = stays && training_.microbatches() > 1;

@@ -242,7 +242,7 @@ TensorId LayerEmitter::RowBackward(
 // it is a 16-bit buffer of its own until it is reduced; else it is summed in
 // place in the resident gradients.
 void LayerEmitter::KeepGradient(int64_t parameters) {
-  gradients_.push_back(b_.Also(ShardsGradients(training_.split)
+  gradients_.push_back(b_.Also(ShardsGradients(training_)
                                    ? BytesOf(shape_.activation, parameters)
                                    : sim::Bytes(0),
                                Holder::kGradients, "gradient"));
@@ -254,7 +254,7 @@ void LayerEmitter::KeepGradient(int64_t parameters) {
 // the product's op.
 OpId LayerEmitter::WeightGradient(const Linear& linear, TensorId input,
                                   TensorId gradient) {
-  const bool stays = !ShardsGradients(training_.split);
+  const bool stays = !ShardsGradients(training_);
   const DType kept =
       stays && training_.fp32_gradients ? DType::kFp32 : shape_.activation;
   const bool sums = stays && training_.microbatches() > 1;

@@ -117,7 +117,9 @@ absl::string_view NameOf(PointwiseFamily family) {
 absl::string_view NameOf(CollectiveKind kind) {
   constexpr absl::string_view kNames[] = {"all-reduce",     "all-gather",
                                           "reduce-scatter", "all-to-all",
-                                          "broadcast",      "send-recv"};
+                                          "broadcast",      "send-recv",
+                                          "copy",           "host work",
+                                          "disk read",      "disk write"};
   return kNames[static_cast<size_t>(kind)];
 }
 
@@ -145,7 +147,14 @@ absl::string_view NameOf(Axis axis) {
                                           "expert dp",
                                           "expert shard",
                                           "expert replicate",
-                                          "expert model"};
+                                          "expert model",
+                                          "second shard",
+                                          "shard near",
+                                          "shard far",
+                                          "to host",
+                                          "to device",
+                                          "cpu",
+                                          "disk"};
   return kNames[static_cast<size_t>(axis)];
 }
 

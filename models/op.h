@@ -133,6 +133,11 @@ enum class CollectiveKind : uint8_t {
   kAllToAll,
   kBroadcast,
   kSendRecv,  // a message to the next rank of its group, one from the previous
+  // A rank's own, on the axes of its host (IsOnHost):
+  kCopy,       // between device and host memory
+  kHostWork,   // a pass over host memory by the CPU: the bytes that it moves
+  kDiskRead,   // from the drives to host memory …
+  kDiskWrite,  // … and back
 };
 absl::string_view NameOf(CollectiveKind kind);  // "all-reduce", …
 
@@ -156,8 +161,19 @@ enum class Axis : uint8_t {
   kExpertShard,      // of these, an FSDP shard group …
   kExpertReplicate,  // … and ranks holding the same shard
   kExpertModel,      // expert × expert tensor × pipeline: gradient norm
+  kSecondShard,  // ZeRO++: neighbours that share a second copy of the weights
+  kShardNear,    // a reduction in two hops: shard ranks of one server …
+  kShardFar,     // … and those at the same place of every server
+  // What a rank does with its host, alone: streams without a group.
+  kToHost,
+  kToDevice,
+  kCpu,
+  kDisk,
 };
-inline constexpr int kAxes = 18;
+inline constexpr int kAxes = 25;
+inline bool IsOnHost(Axis axis) {
+  return axis >= Axis::kToHost && axis <= Axis::kDisk;
+}
 absl::string_view NameOf(Axis axis);
 
 // Whose all-reduce runs. The engines' own kernels take over from NCCL where a
@@ -178,6 +194,8 @@ struct Collective {
   // The data is first copied to where peers can read it, as vLLM does outside
   // CUDA graphs.
   bool copied = false;
+  // What the host holds more when it is done; below 0: less.
+  sim::Bytes host_held = sim::Bytes(0);
   // Tokens on their way between experts by DeepEP's kernels, instead of NCCL's.
   std::optional<ExpertAllToAll> exchange = std::nullopt;
   friend bool operator==(const Collective&, const Collective&) = default;

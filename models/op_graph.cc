@@ -24,7 +24,8 @@ absl::string_view NameOf(Holder holder) {
 
 int StreamOf(const Op& op) {
   const Collective* collective = op.collective();
-  return collective == nullptr ? 0 : 1 + static_cast<int>(collective->axis);
+  if (collective != nullptr) return 1 + static_cast<int>(collective->axis);
+  return op.beside ? 1 + static_cast<int>(*op.beside) : 0;
 }
 
 TensorId OpGraphBuilder::Input() {

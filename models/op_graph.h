@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -37,7 +38,12 @@ enum class Phase : uint8_t {
 };
 
 // Which microbatches an op of kForward or kBackward belongs to.
-enum class When : uint8_t { kAlways, kFirstMicrobatch, kLastMicrobatch };
+enum class When : uint8_t {
+  kAlways,
+  kFirstMicrobatch,
+  kLastMicrobatch,
+  kAfterFirst,  // every one but the first
+};
 
 // What a buffer is held for; the rows of the memory report.
 enum class Holder : uint8_t {
@@ -65,6 +71,8 @@ struct Op {
   // it later, in a pass of its own.
   bool weight_gradient = false;
   bool host_sync = false;  // the host waits for its result (a loss read back)
+  // A kernel on the stream of a communication instead of the compute stream.
+  std::optional<Axis> beside = std::nullopt;
 
   const Kernel* kernel() const { return std::get_if<Kernel>(&work); }
   const Collective* collective() const {
@@ -72,7 +80,8 @@ struct Op {
   }
 };
 
-// Kernels share one stream; each axis of communication has its own.
+// Kernels share one stream, but for those beside a communication; each axis of
+// communication has its own.
 // Row 0 is the compute stream, row 1 + axis an axis'.
 int StreamOf(const Op& op);
 

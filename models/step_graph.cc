@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "models/data_parallel.h"
+#include "models/host_update.h"
 #include "models/latent_attention.h"
 #include "models/training_graph.h"
 
@@ -63,6 +64,7 @@ class StepEmitter {
     ReduceSharedParameters();
     if (training_.gradient_clipping) ClipGradients();
     Update();
+    UpdateOnHost(training_, Offloaded(), &b_);
     data_.GatherAfterStep(parameters_.dense);
     experts_.GatherAfterStep(parameters_.expert);
     return std::move(b_).Build().value();
@@ -117,6 +119,12 @@ class StepEmitter {
     return share(parameters_.dense, data_) + share(parameters_.expert, experts_);
   }
 
+  // Of these, updated by the host.
+  int64_t Offloaded() const {
+    return data_.OffloadedOf(parameters_.dense) +
+           experts_.OffloadedOf(parameters_.expert);
+  }
+
   TensorId SumNorm(Axis axis, TensorId norm) {
     return b_.Add({.work = Collective{.axis = axis,
                                       .bytes = sim::Bytes(4),
@@ -149,22 +157,27 @@ class StepEmitter {
         summed = SumNorm(Axis::kExpertModel, summed);
       }
     }
-    b_.Add({.work = Kernel(MemoryBound{.kind = Pointwise::kReduction,
-                                       .read = bytes,
-                                       .written = bytes,
-                                       .flops = sim::Flops(count)}),
+    const int64_t here = Owned() - Offloaded();  // the host clips the rest
+    const sim::Bytes clipped = BytesOf(gradient(), here);
+    b_.Add({.work = Kernel(MemoryBound{
+                .kind = Pointwise::kReduction,
+                .read = clipped,
+                .written = clipped,
+                .flops = sim::Flops(static_cast<double>(here))}),
             .name = "clip gradients",
             .host_sync = true},
            {summed});
   }
 
   void Update() {
+    const int64_t here = Owned() - Offloaded();
+    if (here == 0) return;
     const UpdateTraffic t = TrafficOf(training_);
     b_.Add({.work = Kernel(MemoryBound{
                 .kind = Pointwise::kOptimizer,
-                .read = sim::Bytes(t.read * Owned()),
-                .written = sim::Bytes(t.written * Owned()),
-                .flops = sim::Flops(12.0 * static_cast<double>(Owned())),
+                .read = sim::Bytes(t.read * here),
+                .written = sim::Bytes(t.written * here),
+                .flops = sim::Flops(12.0 * static_cast<double>(here)),
                 .kernels = t.kernels}),
             .name = "optimizer"},
            {});

@@ -18,6 +18,7 @@
 #include "models/expert_options.h"
 #include "models/fp8_recipe.h"
 #include "models/lora.h"
+#include "models/offload.h"
 #include "models/op.h"
 #include "models/optimizer_options.h"
 #include "models/sequences.h"
@@ -76,6 +77,11 @@ struct Split {
   // 2: and gradients; 3: and weights (FSDP FULL_SHARD).
   int zero = 0;
   int64_t shard_group = 0;  // zero > 0: ranks sharing one copy (HSDP); 0: all
+  // ZeRO++ (models/zero_plus_plus.cc); zero 3 only.
+  int64_t second_shard = 1;  // hpZ: ranks with a second copy between them; 1: none
+  bool quantized_weights = false;    // qwZ: gathered in 8 bits
+  bool quantized_gradients = false;  // qgZ: reduced in 4 bits, in two hops
+  int64_t server_ranks = 1;  // of one server, that the first hop joins
   // Routed experts are divided among `expert` ranks, each of them by columns
   // among `expert_tensor`, over the ranks of a stage: neighbours share an
   // expert, further neighbours have other experts, and the rest hold copies.
@@ -126,6 +132,11 @@ struct KernelChoices {
   double dropout = 0;  // 0..1; > 0: masks are kept for backward
 };
 
+// When weights of the next layer of the backward pass are gathered (FSDP1):
+// before the gradients of this one are computed, before they are reduced, or
+// when that layer begins.
+enum class BackwardPrefetch : uint8_t { kPre, kPost, kNone };
+
 // What runs beside what. All of it works through lanes and waits.
 struct Overlap {
   // Data-parallel reduction of a bucket starts when its gradients are ready;
@@ -153,6 +164,12 @@ struct Overlap {
   bool pipeline_scatter = false;
   // zero 3: layers whose weights may be gathered ahead of their use, >= 0.
   int prefetch_layers = 1;
+  int forward_prefetch_layers = -1;  // in the forward pass; < 0: as many
+  BackwardPrefetch backward_prefetch = BackwardPrefetch::kPre;
+  // Weights are gathered only as those of earlier layers are freed.
+  bool limit_all_gathers = true;
+  // DeepSpeed's limits in place of prefetch_layers, parameters; 0: none.
+  int64_t prefetch_bucket = 0, max_live_parameters = 0;
   // zero 3: weights are freed after forward and gathered again for backward.
   bool reshard_after_forward = true;
   // The shared expert runs while tokens travel to the routed ones and back
@@ -198,6 +215,7 @@ struct TrainingSpec {
   Overlap overlap;
   ExpertOptions experts;
   Host host;
+  Offload offload;
   Sequences sequences;
   // Vocabulary rows are padded to a multiple of this times tensor; 1: not.
   int64_t pad_vocab_to = 128;

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "models/activation_offload.h"
 #include "models/data_parallel.h"
+#include "models/host_update.h"
 #include "models/layer_emitter.h"
 
 namespace models {
@@ -28,6 +30,11 @@ class ChunkEmitter {
 
   OpGraph Emit() && {
     b_.SetPhase(Phase::kForward);
+    const ParameterCounts trained = shape().TrainedOf(chunk_);
+    UpdateUnderForward(training_,
+                       data_.OffloadedOf(trained.dense) +
+                           experts_.OffloadedOf(trained.expert),
+                       &b_);
     Forward();
     b_.SetPhase(Phase::kBackward);
     Backward();
@@ -113,31 +120,38 @@ class ChunkEmitter {
 
   void Unpack(size_t i) {
     const ParameterCounts unit = LayerParameters(i);
-    data_.Unpack(unit.dense, weights_[i]);
-    experts_.Unpack(unit.expert, expert_weights_[i]);
+    weights_[i] = data_.Unpack(unit.dense, weights_[i]);
+    expert_weights_[i] = experts_.Unpack(unit.expert, expert_weights_[i]);
   }
 
-  // Gathers what may be gathered before layer `layer` of the pass runs; `order`
-  // lists the layers as the pass visits them.
-  void Prefetch(const std::vector<size_t>& order, size_t at, size_t* gathered) {
-    const auto ahead = static_cast<size_t>(training_.overlap.prefetch_layers);
+  // Gathers what may be gathered when the pass is at layer `at` of `order`, which
+  // lists the layers as it visits them.
+  void Prefetch(const std::vector<size_t>& order, size_t at, Phase pass,
+                size_t ahead, size_t* gathered) {
     while (*gathered < order.size() && *gathered <= at + ahead) {
       // As many layers are held as may be ahead, and the one that runs.
+      const bool waits =
+          training_.overlap.limit_all_gathers && *gathered > ahead;
       const TensorId after =
-          *gathered > ahead ? ends_[order[*gathered - ahead - 1]] : kNoTensor;
+          waits ? ends_[order[*gathered - ahead - 1]] : kNoTensor;
       const size_t i = order[*gathered];
       const ParameterCounts unit = LayerParameters(i);
-      weights_[i] = data_.GatherUnit(unit.dense, after);
-      expert_weights_[i] = experts_.GatherUnit(unit.expert, after);
+      weights_[i] = data_.GatherUnit(unit.dense, after, pass);
+      expert_weights_[i] = experts_.GatherUnit(unit.expert, after, pass);
       ++*gathered;
     }
+  }
+
+  size_t Ahead(Phase pass, size_t layer) const {
+    return static_cast<size_t>(LayersAhead(training_.overlap, pass,
+                                           LayerParameters(layer).total()));
   }
 
   void Forward() {
     const bool sharded = data_.sharded_weights();
     if (sharded && RootParameters() > 0) {
       root_ = data_.GatherUnit(RootParameters(), kNoTensor);
-      data_.Unpack(RootParameters(), root_);
+      root_ = data_.Unpack(RootParameters(), root_);
     }
     TensorId x = kNoTensor;
     if (!chunk_.embedding) {
@@ -154,7 +168,7 @@ class ChunkEmitter {
     size_t gathered = 0;
     for (const size_t i : order) {
       if (sharded) {
-        Prefetch(order, i, &gathered);
+        Prefetch(order, i, Phase::kForward, Ahead(Phase::kForward, i), &gathered);
       } else {
         const ParameterCounts unit = Trained(i);
         weights_[i] = data_.GatherUpdated(unit.dense);
@@ -226,13 +240,21 @@ class ChunkEmitter {
     size_t gathered = 0;
     for (size_t at = 0; at < order.size(); ++at) {
       const size_t i = order[at];
-      if (again) Prefetch(order, at, &gathered);
+      const size_t ahead = Ahead(Phase::kBackward, i);
+      const auto prefetch = training_.overlap.backward_prefetch;
+      if (again) {
+        Prefetch(order, at, Phase::kBackward,
+                 prefetch == BackwardPrefetch::kPre ? ahead : 0, &gathered);
+      }
       SelectLayer(i);
       if (again) Unpack(i);
       QuantiseWeights(i, false);
       layers_.SetInputGradient(!EndsGradients(i));
       *gradient = layers_.Backward(kept_[i], *gradient, weights_[i]);
       ends_[i] = *gradient;
+      if (again && prefetch == BackwardPrefetch::kPost) {
+        Prefetch(order, at, Phase::kBackward, ahead, &gathered);
+      }
       const ParameterCounts unit = Trained(i);
       data_.Reduce(unit.dense, layers_.TakeGradients());
       experts_.Reduce(unit.expert, layers_.TakeExpertGradients());
@@ -259,7 +281,9 @@ class ChunkEmitter {
 
 OpGraph BuildChunk(const ModelSpec& model, const TrainingSpec& training,
                    const Chunk& chunk, size_t part) {
-  return ChunkEmitter(model, training, chunk, part).Emit();
+  OpGraph graph = ChunkEmitter(model, training, chunk, part).Emit();
+  return OffloadActivations(std::move(graph), training.offload,
+                            chunk.first_layer, chunk.layers);
 }
 
 StageGraph BuildStage(const ModelSpec& model, const TrainingSpec& training,
@@ -272,6 +296,7 @@ StageGraph BuildStage(const ModelSpec& model, const TrainingSpec& training,
   stage.step = BuildStep(model, training, chunks);
   const HeldParameters held = HeldOf(shape, chunks);
   stage.parameters = held.all;
+  stage.off_device = OffDeviceOf(training, held);
   for (int holder = 0; holder < kHolders; ++holder) {
     stage.resident[static_cast<size_t>(holder)] =
         HeldBytes(training, held, static_cast<Holder>(holder));

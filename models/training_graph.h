@@ -26,6 +26,7 @@ struct StageGraph {
   OpGraph step;
   ParameterCounts parameters;  // of this rank, before ZeRO divides
   std::array<sim::Bytes, kHolders> resident{};  // held through the step
+  OffDevice off_device;                         // likewise, by the host
 };
 
 // REQUIRES: the model has no latent attention, and the split divides it

@@ -46,6 +46,15 @@ void Head(const Report& r, std::string* out) {
   absl::StrAppendFormat(out, "  precision %s\n\n", r.precision());
 }
 
+// Ends a line about memory, of which `over` GiB are too many.
+void Verdict(double over, std::string* out) {
+  if (over <= 0) {
+    absl::StrAppend(out, ": fits\n");
+  } else {
+    absl::StrAppendFormat(out, ": DOES NOT FIT, %.1f GiB over\n", over);
+  }
+}
+
 void Speed(const Report& r, std::string* out) {
   absl::StrAppendFormat(out, "step       %s\n", Time(r.step_seconds()));
   absl::StrAppendFormat(out, "tokens/s   %s, %s per GPU\n",
@@ -61,14 +70,18 @@ void Speed(const Report& r, std::string* out) {
                           r.measured().error() * 100, r.measured().source());
   }
   const Memory& m = r.memory();
-  absl::StrAppendFormat(out,
-                        "memory     %.1f of %.1f GiB on rank %d (stage %d): %s",
-                        m.peak_gib(), m.capacity_gib(), m.rank(), m.stage(),
-                        r.fits() ? "fits\n" : "DOES NOT FIT");
-  if (!r.fits()) {
-    absl::StrAppendFormat(out, ", %.1f GiB over\n",
-                          m.peak_gib() - m.capacity_gib());
-  }
+  absl::StrAppendFormat(out, "memory     %.1f of %.1f GiB on rank %d (stage %d)",
+                        m.peak_gib(), m.capacity_gib(), m.rank(), m.stage());
+  Verdict(m.peak_gib() - m.capacity_gib(), out);
+  if (!r.has_host()) return;
+  const HostOfServer& h = r.host();
+  absl::StrAppendFormat(out, "host       %.1f of %.1f GiB of a server's memory",
+                        h.memory_gib(), h.memory_capacity_gib());
+  Verdict(h.memory_gib() - h.memory_capacity_gib(), out);
+  if (h.disk_gib() <= 0) return;
+  absl::StrAppendFormat(out, "drives     %.1f of %.1f GiB of a server's",
+                        h.disk_gib(), h.disk_capacity_gib());
+  Verdict(h.disk_gib() - h.disk_capacity_gib(), out);
 }
 
 // The definition of a part, by its name.

@@ -25,6 +25,7 @@ constexpr PartRow kRows[kParts] = {
     {"exposed_ep", "tokens on their way to experts and back, not hidden"},
     {"exposed_dp", "gradient and weight communication that no kernel hides"},
     {"exposed_pp", "pipeline messages that no kernel hides"},
+    {"exposed_host", "copies, the CPU and drives that no kernel hides"},
     {"launch", "the device waits for the host to launch a kernel"},
     {"bubble", "the device waits for other ranks"},
 };
@@ -49,6 +50,8 @@ Part PartOf(Category category) {
       return Part::kData;
     case Category::kPipeline:
       return Part::kPipeline;
+    case Category::kOffload:
+      return Part::kOffload;
   }
   return Part::kBubble;
 }

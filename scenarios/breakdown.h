@@ -24,10 +24,11 @@ enum class Part : uint8_t {
   kExpert,
   kData,
   kPipeline,
+  kOffload,
   kLaunch,  // the device waits for the host
   kBubble,  // the device waits for other ranks
 };
-inline constexpr int kParts = 12;
+inline constexpr int kParts = 13;
 absl::string_view NameOf(Part part);        // "gemm", "exposed_tp", …
 absl::string_view DefinitionOf(Part part);  // one line
 

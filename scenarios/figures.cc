@@ -99,6 +99,13 @@ constexpr FigureRow kRows[] = {
      "of the fit: the least predicted / measured - 1; wider for a GPU that was "
      "not measured"},
     {"gemm_spread.high", "GEMM price, high", "", "likewise, the most"},
+    {"host.memory_capacity_gib", "host capacity", "GiB",
+     "memory of a server"},
+    {"host.memory_gib", "host memory", "GiB",
+     "of the fullest server: what its ranks keep there, at its peak"},
+    {"host.disk_capacity_gib", "drive capacity", "GiB",
+     "of all drives of a server"},
+    {"host.disk_gib", "drives", "GiB", "what its ranks keep on drives"},
     {"measured.step_seconds", "measured step", "s",
      "as the scenario states it, or global_batch x sequence_length / gpus / "
      "the "

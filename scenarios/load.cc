@@ -8,8 +8,10 @@
 #include "models/load_model.h"
 #include "scenarios/expert_fields.h"
 #include "scenarios/lora_fields.h"
+#include "scenarios/offload_fields.h"
 #include "scenarios/size_checks.h"
 #include "scenarios/training_fields.h"
+#include "scenarios/zero_checks.h"
 
 namespace scenarios {
 namespace {
@@ -108,9 +110,14 @@ absl::StatusOr<Inputs> InputsOf(const ScenarioFile& s) {
   inputs.horizon = HorizonOf(s.scenario.horizon());
   inputs.training =
       TrainingSpecOf(s.training, inputs.model.layers, inputs.cluster.ranks());
+  inputs.training.split.server_ranks = inputs.cluster.gpus_per_node;
   const absl::Status training =
       CheckTraining(s.training, inputs, s.file.At("training"));
   if (!training.ok()) return training;
+  const absl::Status zero = CheckZero(inputs, s.file.At("training"));
+  if (!zero.ok()) return zero;
+  const absl::Status offload = CheckOffload(inputs, s.file.At("training"));
+  if (!offload.ok()) return offload;
   const absl::Status lora =
       CheckLora(s.training, inputs, s.file.At("training"));
   if (!lora.ok()) return lora;

@@ -11,6 +11,7 @@
 #include "hardware/law_errors.h"
 #include "models/parameters.h"
 #include "scenarios/breakdown.h"
+#include "scenarios/host_memory.h"
 #include "scenarios/ways_out.h"
 
 namespace scenarios {
@@ -185,6 +186,15 @@ void SummarizeMemory(const Inputs& inputs, const Outcome& outcome,
   }
 }
 
+void SummarizeHost(const Inputs& inputs, const Outcome& outcome,
+                   HostOfServer* host) {
+  const HostUse use = HostUseOf(inputs, outcome);
+  host->set_memory_capacity_gib(sim::InGiB(inputs.cluster.host_memory));
+  host->set_memory_gib(sim::InGiB(use.memory));
+  host->set_disk_capacity_gib(sim::InGiB(inputs.cluster.host->disk_capacity));
+  host->set_disk_gib(sim::InGiB(use.disk));
+}
+
 constexpr double kSecondsPerDay = 86400, kSecondsPerHour = 3600;
 
 // The compute-optimal model of a budget: C = 6 N D with D = 20 N (Hoffmann et
@@ -239,7 +249,7 @@ bool Fits(const Inputs& inputs, const Outcome& outcome) {
   for (size_t script = 0; script < outcome.memory.size(); ++script) {
     if (PeakOf(outcome, script) > inputs.cost.gpu.memory_capacity) return false;
   }
-  return true;
+  return HostFits(inputs, outcome);
 }
 
 // "cp 8", "cp 8 all-gather", "cp 2 a2a x 4 p2p".
@@ -283,6 +293,11 @@ std::string DescribeSplit(const models::Split& split) {
   if (split.zero > 0 && split.shard_group > 0) {
     parts.push_back(absl::StrCat("shards of ", split.shard_group));
   }
+  if (split.second_shard > 1) {
+    parts.push_back(absl::StrCat("hpZ ", split.second_shard));
+  }
+  if (split.quantized_weights) parts.push_back("qwZ");
+  if (split.quantized_gradients) parts.push_back("qgZ");
   return absl::StrJoin(parts, " · ");
 }
 
@@ -335,6 +350,9 @@ Report Summarize(const Inputs& inputs, const Outcome& outcome) {
   SummarizeParts(inputs, outcome, &report);
   SummarizeSpread(inputs, outcome, &report);
   SummarizeMemory(inputs, outcome, report.mutable_memory());
+  if (inputs.training.offload.any()) {
+    SummarizeHost(inputs, outcome, report.mutable_host());
+  }
   SummarizeHorizon(inputs, &report);
   if (inputs.measured) SummarizeMeasured(*inputs.measured, &report);
   if (!report.fits()) {

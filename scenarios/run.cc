@@ -23,6 +23,7 @@ sim::Bytes CommunicatorBytes(const hardware::LoweredStep& lowered) {
   // Both ends of a pipeline's channels share one communicator.
   std::set<models::Axis> communicators;
   for (const models::Axis axis : lowered.axes) {
+    if (models::IsOnHost(axis)) continue;
     const bool channel = axis >= models::Axis::kForwardIn &&
                          axis <= models::Axis::kBackwardOut;
     communicators.insert(channel ? models::Axis::kForwardIn : axis);

@@ -5,6 +5,7 @@
 
 #include "scenarios/expert_fields.h"
 #include "scenarios/lora_fields.h"
+#include "scenarios/offload_fields.h"
 
 namespace scenarios {
 namespace {
@@ -84,6 +85,18 @@ models::KernelChoices KernelsOf(const proto::Kernels& k) {
   return kernels;
 }
 
+models::BackwardPrefetch BackwardPrefetchOf(const proto::Overlap& o) {
+  switch (o.backward_prefetch()) {
+    case proto::Overlap::BACKWARD_PRE:
+      return models::BackwardPrefetch::kPre;
+    case proto::Overlap::BACKWARD_POST:
+      return models::BackwardPrefetch::kPost;
+    case proto::Overlap::NO_PREFETCH:
+      return models::BackwardPrefetch::kNone;
+  }
+  return models::BackwardPrefetch::kPre;
+}
+
 models::Overlap OverlapOf(const proto::Overlap& o) {
   return {.grad_reduce = o.grad_reduce(),
           .param_gather = o.param_gather(),
@@ -95,6 +108,13 @@ models::Overlap OverlapOf(const proto::Overlap& o) {
           .pipeline = o.pipeline(),
           .pipeline_scatter = o.pipeline_scatter(),
           .prefetch_layers = o.prefetch_layers(),
+          .forward_prefetch_layers = o.has_forward_prefetch_layers()
+                                         ? o.forward_prefetch_layers()
+                                         : -1,
+          .backward_prefetch = BackwardPrefetchOf(o),
+          .limit_all_gathers = o.limit_all_gathers(),
+          .prefetch_bucket = o.stage3_prefetch_bucket_size(),
+          .max_live_parameters = o.stage3_max_live_parameters(),
           .reshard_after_forward = o.reshard_after_forward(),
           .shared_expert = o.shared_expert(),
           .link_contention = o.link_contention()};
@@ -157,6 +177,9 @@ models::Split SplitOf(const proto::Parallel& p, int64_t layers, int64_t gpus) {
                       .data = p.has_data() ? p.data() : gpus / replica,
                       .zero = p.zero(),
                       .shard_group = p.shard_group(),
+                      .second_shard = p.zero_hpz_partition_size(),
+                      .quantized_weights = p.zero_quantized_weights(),
+                      .quantized_gradients = p.zero_quantized_gradients(),
                       .expert = p.expert(),
                       .expert_tensor = p.expert_tensor()};
   if (split.shard_group == split.data * split.context) split.shard_group = 0;
@@ -189,6 +212,7 @@ models::TrainingSpec TrainingSpecOf(const proto::Training& t, int64_t layers,
                    .cuda_graphs = t.host().cuda_graphs(),
                    .launch_blocking = t.host().launch_blocking(),
                    .synchronise_layers = t.host().synchronise_layers()},
+          .offload = OffloadOf(t.offload()),
           .sequences = SequencesOf(t.sequences(), t.parallel().context()),
           .pad_vocab_to = t.pad_vocab_to()};
 }

@@ -112,6 +112,34 @@ std::optional<std::string> DoublePipeline(const Inputs& inputs,
                       " --set training.parallel.data=", split.data);
 }
 
+// ZeRO-Offload's split: state and update on the host, gradients too where they
+// are sharded.
+std::optional<std::string> OffloadOptimizer(const Inputs& inputs,
+                                            TrainingSpec* t) {
+  const bool adam = t->optimizer == models::Optimizer::kAdam ||
+                    t->optimizer == models::Optimizer::kAdamW;
+  if (!inputs.cluster.host || t->offload.updates() || !adam) {
+    return std::nullopt;
+  }
+  t->offload.optimizer = models::OffloadDevice::kCpu;
+  std::string change = "training.offload.optimizer=CPU";
+  if (t->split.zero >= 2) {
+    t->offload.gradients = true;
+    change += " --set training.offload.gradients=true";
+  }
+  return change;
+}
+
+std::optional<std::string> OffloadActivations(const Inputs& inputs,
+                                              TrainingSpec* t) {
+  if (!inputs.cluster.host || t->offload.activation_layers > 0) {
+    return std::nullopt;
+  }
+  t->offload.activation_layers = inputs.model.layers;
+  return absl::StrCat("training.offload.cpu_offloading_num_layers=",
+                      inputs.model.layers);
+}
+
 // Experts among twice as many ranks.
 std::optional<std::string> DoubleExpert(const Inputs& inputs,
                                         TrainingSpec* t) {
@@ -150,6 +178,7 @@ constexpr Change kChanges[] = {
     {ZeroTwo},            {ZeroThree},       {HalveMicroBatch},
     {DoubleTensor},       {DoublePipeline},  {FourBitWeights},
     {DoubleExpert},       {RecomputeExpertActivation},
+    {OffloadOptimizer},   {OffloadActivations},
 };
 
 // The same with two microbatches for each stage, if it has more: what they fill

@@ -30,11 +30,9 @@ bool RingAccepts(const models::Collective& collective, const GroupShape&,
     case CollectiveKind::kReduceScatter:
     case CollectiveKind::kBroadcast:
       return true;
-    case CollectiveKind::kAllToAll:
-    case CollectiveKind::kSendRecv:
+    default:
       return false;
   }
-  return false;
 }
 
 Traffic RingTraffic(const models::Collective& collective,

@@ -211,10 +211,9 @@ int64_t Needed(const Collective& c, int64_t n) {
     case CollectiveKind::kAllToAll:
     case CollectiveKind::kBroadcast:
       return bytes * (n - 1);
-    case CollectiveKind::kSendRecv:
+    default:
       return bytes;
   }
-  return 0;
 }
 
 class EveryAlgorithm : public testing::TestWithParam<CollectiveAlgorithm> {
