@@ -60,6 +60,25 @@ TEST(HostCost, ACopyTakesItsShareOfTheDeviceMemory) {
   // 55.6 of 3,352 GB/s, in 1024ths; no multiprocessors.
   EXPECT_EQ(p.takes_memory, 17);
   EXPECT_EQ(p.takes_compute, 0);
+  EXPECT_EQ(p.links, (LinkParts{.pcie = 1024}));
+}
+
+TEST(HostCost, OfASharedLinkACopyNeedsItsShare) {
+  const Cluster c = *LoadCluster("dgx-a100-80gb");  // two GPUs below a switch
+  for (const Axis axis : {Axis::kToHost, Axis::kToDevice}) {
+    EXPECT_EQ(PriceOnHost({.kind = CollectiveKind::kCopy,
+                           .axis = axis,
+                           .bytes = sim::MiB(64)},
+                          c)
+                  .links,
+              (LinkParts{.pcie = 512}));
+  }
+  EXPECT_EQ(PriceOnHost({.kind = CollectiveKind::kHostWork,
+                         .axis = Axis::kCpu,
+                         .bytes = sim::MiB(64)},
+                        c)
+                .links,
+            LinkParts{});
 }
 
 }  // namespace

@@ -47,6 +47,14 @@ TEST(UseOf, PipelineMessagesLeaveOneRankAndReachTheOther) {
   }
 }
 
+TEST(UseOf, CopiesToTheHostLeaveAndCopiesFromItCome) {
+  const LinkParts parts{.pcie = 512};
+  EXPECT_THAT(Uses(Axis::kToHost, parts),
+              ElementsAre(Part(Link::kPcieOut, 512)));
+  EXPECT_THAT(Uses(Axis::kToDevice, parts),
+              ElementsAre(Part(Link::kPcieIn, 512)));
+}
+
 TEST(UseOf, EqualDemandsShareARow) {
   sim::Program program;
   NameLinks(&program);
