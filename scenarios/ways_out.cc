@@ -130,6 +130,24 @@ std::optional<std::string> OffloadOptimizer(const Inputs& inputs,
   return change;
 }
 
+// From a host's memory that is too small to its drives.
+std::optional<std::string> OffloadToDrives(const Inputs& inputs,
+                                           TrainingSpec* t) {
+  models::Offload& o = t->offload;
+  if (o.optimizer != models::OffloadDevice::kCpu || o.delayed_update ||
+      inputs.cluster.host->disks == 0) {
+    return std::nullopt;
+  }
+  o.optimizer = models::OffloadDevice::kNvme;
+  o.sub_group_size = std::min<int64_t>(o.sub_group_size, 100'000'000);
+  o.pipeline_read = o.pipeline_write = true;
+  return absl::StrCat(
+      "training.offload.optimizer=NVME --set training.offload.sub_group_size=",
+      o.sub_group_size,
+      " --set training.offload.pipeline_read=true --set "
+      "training.offload.pipeline_write=true");
+}
+
 std::optional<std::string> OffloadActivations(const Inputs& inputs,
                                               TrainingSpec* t) {
   if (!inputs.cluster.host || t->offload.activation_layers > 0) {
@@ -179,6 +197,7 @@ constexpr Change kChanges[] = {
     {DoubleTensor},       {DoublePipeline},  {FourBitWeights},
     {DoubleExpert},       {RecomputeExpertActivation},
     {OffloadOptimizer},   {OffloadActivations},
+    {OffloadToDrives},
 };
 
 // The same with two microbatches for each stage, if it has more: what they fill

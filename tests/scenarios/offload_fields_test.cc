@@ -139,5 +139,18 @@ TEST(Offload, IsAWayOut) {
   EXPECT_TRUE(offered);
 }
 
+TEST(Offload, DrivesAreAWayOutOfAHostThatIsTooSmall) {
+  // 6.74 billion parameters, 16 bytes each; eight ranks stage three groups of a
+  // hundred million.
+  const Report full = Answer({"model.preset=llama2-7b", kCpu, kGradients,
+                              "cluster.host_memory_gb=100"});
+  bool offered = false;
+  for (const WayOut& way : full.ways_out()) {
+    offered = offered ||
+              way.change().rfind("training.offload.optimizer=NVME", 0) == 0;
+  }
+  EXPECT_TRUE(offered);
+}
+
 }  // namespace
 }  // namespace scenarios
