@@ -12,6 +12,7 @@
 #include "models/data_parallel.h"
 #include "models/kv_cache.h"
 #include "models/op_graph.h"
+#include "models/optimizer_traffic.h"
 #include "models/parameters.h"
 #include "models/rank_shape.h"
 #include "models/rules_of_thumb.h"
@@ -56,12 +57,13 @@ std::vector<Chunk> FullestStage(const AccountQuestion& question) {
 void AddRank(const AccountQuestion& question, AccountRows* rows) {
   const TrainingSpec& training = question.training;
   const RankShape shape(question.model, training);
-  const HeldParameters counts = HeldOf(shape, FullestStage(question));
+  const std::vector<Chunk> chunks = FullestStage(question);
+  const HeldParameters counts = HeldOf(shape, chunks);
   const ParameterCounts parameters = counts.all;
   const StateBytes state = StateBytesOf(training);
   const TrainingState own{
       "", state.weights, state.master, state.gradients, state.optimizer, ""};
-  sim::Bytes held(0);
+  sim::Bytes held = FurtherStateBytes(question.model, training, chunks);
   for (const Holder holder :
        {Holder::kWeights, Holder::kGradients, Holder::kOptimizerState}) {
     held += HeldBytes(training, counts, holder);
@@ -91,6 +93,17 @@ void AddRank(const AccountQuestion& question, AccountRows* rows) {
   rows->push_back(std::move(row));
 }
 
+const char* NoteOn(Optimizer optimizer) {
+  switch (optimizer) {
+    case Optimizer::kMuon:
+      return ": 4 of a matrix's, 8 of all others";
+    case Optimizer::kAdafactor:
+      return ": 4 a row and 4 a column of a matrix";
+    default:
+      return "";
+  }
+}
+
 }  // namespace
 
 void AddTrainingState(const AccountQuestion& question, AccountRows* rows) {
@@ -110,10 +123,12 @@ void AddTrainingState(const AccountQuestion& question, AccountRows* rows) {
 void AddOptimizers(const AccountQuestion& question, AccountRows* rows) {
   const auto total = static_cast<double>(CountParameters(question.model).total);
   for (const Optimizer optimizer : Optimizers()) {
-    const int64_t bytes = OptimizerBytes(optimizer);
-    rows->push_back(Bytes("optimizer state", std::string(NameOf(optimizer)),
-                          total * static_cast<double>(bytes),
-                          absl::StrCat(bytes, " B a parameter")));
+    const auto bytes = static_cast<double>(
+        WholeStateBytes(question.model, optimizer).count());
+    rows->push_back(
+        Bytes("optimizer state", std::string(NameOf(optimizer)), bytes,
+              absl::StrFormat("%.4g B a parameter%s", bytes / total,
+                              NoteOn(optimizer))));
   }
 }
 

@@ -5,44 +5,13 @@
 #include "models/data_parallel.h"
 #include "models/host_update.h"
 #include "models/latent_attention.h"
+#include "models/muon.h"
+#include "models/optimizer_traffic.h"
 #include "models/training_graph.h"
+#include "models/weight_matrices.h"
 
 namespace models {
 namespace {
-
-// Bytes per parameter the update reads and writes: gradient, master (or FP32
-// weights), moments; and the 16-bit weights it writes.
-//
-// Unfused (torch.optim foreach, AdamW): weight decay, lerp, mul, addcmul, sqrt,
-// div, add, addcdiv each pass over their FP32 operands: 48 B read, 32 written.
-// LAMB passes once more over weights and update for the trust ratio (You et al.
-// 2020, algorithm 2).
-struct UpdateTraffic {
-  int64_t read, written;
-  int kernels;
-};
-
-UpdateTraffic TrafficOf(const TrainingSpec& training) {
-  const StateBytes state = StateBytesOf(training);
-  const int64_t copy = state.master > 0 ? state.weights : 0;
-  const int64_t master = state.master > 0 ? state.master : state.weights;
-  UpdateTraffic t{.read = state.gradients + master + state.optimizer,
-                  .written = master + state.optimizer + copy,
-                  .kernels = 1};
-  if (training.optimizer == Optimizer::kLamb) {
-    t.read += 8;
-    t.written += 4;
-    t.kernels = 3;
-  }
-  const bool adam = training.optimizer == Optimizer::kAdam ||
-                    training.optimizer == Optimizer::kAdamW;
-  if (!training.kernels.fused_optimizer) {
-    t.read = adam ? 48 : 3 * t.read;
-    t.written = adam ? 32 + copy : 3 * t.written;
-    t.kernels = 8;
-  }
-  return t;
-}
 
 class StepEmitter {
  public:
@@ -169,18 +138,55 @@ class StepEmitter {
            {summed});
   }
 
+  // A pass over `n` parameters: so many bytes read and written for each.
+  TensorId UpdatePass(absl::string_view name, int64_t n, const UpdateTraffic& t,
+                      TensorId reads, sim::Bytes output = sim::Bytes(0)) {
+    return b_.Add({.work = Kernel(MemoryBound{
+                       .kind = Pointwise::kOptimizer,
+                       .read = sim::Bytes(t.read * n),
+                       .written = sim::Bytes(t.written * n),
+                       .flops = sim::Flops(12.0 * static_cast<double>(n)),
+                       .kernels = t.kernels}),
+                   .name = name},
+                  {reads}, output);
+  }
+
   void Update() {
+    if (training_.optimizer == Optimizer::kMuon) {
+      return EmitMuon(model_, training_, chunks_, data_, experts_, &b_);
+    }
+    if (training_.optimizer == Optimizer::kAdafactor) SumColumnStatistics();
     const int64_t here = Owned() - Offloaded();
     if (here == 0) return;
-    const UpdateTraffic t = TrafficOf(training_);
-    b_.Add({.work = Kernel(MemoryBound{
-                .kind = Pointwise::kOptimizer,
-                .read = sim::Bytes(t.read * here),
-                .written = sim::Bytes(t.written * here),
-                .flops = sim::Flops(12.0 * static_cast<double>(here)),
-                .kernels = t.kernels}),
-            .name = "optimizer"},
-           {});
+    const UpdateTraffic t = TrafficOf(training_, training_.optimizer);
+    const StateCopies copies = StateCopiesOf(training_, training_.optimizer);
+    TensorId states = kNoTensor;
+    if (copies.held > 0) {
+      states = UpdatePass("unscale states", here, copies.unscale, kNoTensor,
+                          sim::Bytes(copies.held * here));
+    }
+    UpdatePass("optimizer", here, t, states);
+    if (copies.held > 0) {
+      UpdatePass("scale states", here, copies.scale, states);
+    };
+  }
+
+  // Matrices are sharded by rows, so that a column's mean is over ranks.
+  void SumColumnStatistics() {
+    const auto sum = [&](const DataParallel& data, int64_t columns) {
+      if (data.shards() == 1 || columns == 0) return;
+      AllReduce("sum column statistics", data.shard_axis(),
+                BytesOf(DType::kFp32, columns), kNoTensor);
+    };
+    int64_t dense = 0, expert = 0;
+    for (const auto& matrices : {MatricesOf(model_, shape_, chunks_),
+                                 TablesOf(model_, shape_, chunks_)}) {
+      for (const WeightMatrix& m : matrices) {
+        (m.expert ? expert : dense) += m.columns;
+      }
+    }
+    sum(data_, dense);
+    sum(experts_, expert);
   }
 
   const ModelSpec& model_;

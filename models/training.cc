@@ -5,29 +5,31 @@ namespace models {
 StateBytes StateBytesOf(const TrainingSpec& training) {
   const bool full = training.precision == Precision::kFp32 ||
                     training.precision == Precision::kTf32;
+  const OptimizerOptions& options = training.optimizer_options;
   StateBytes state{.weights = full ? 4 : 2,
-                   .master = full ? 0 : 4,
+                   .master = full ? 0 : options.master_bytes,
                    .gradients = full || training.fp32_gradients ? 4 : 2,
                    .optimizer = 0};
   switch (training.optimizer) {
     case Optimizer::kSgd:
       break;
     case Optimizer::kMomentum:
+    case Optimizer::kLion:
+    case Optimizer::kMuon:
+      state.optimizer = options.first_moment_bytes;
+      break;
     case Optimizer::kAdaGrad:
     case Optimizer::kRmsProp:
-      state.optimizer = 4;
+      state.optimizer = options.second_moment_bytes;
       break;
     case Optimizer::kAdam:
     case Optimizer::kAdamW:
     case Optimizer::kLamb:
-      state.optimizer = 8;
+      state.optimizer =
+          options.first_moment_bytes + options.second_moment_bytes;
       break;
     case Optimizer::kAdam8bit:
       state.optimizer = 2;
-      break;
-    case Optimizer::kMuon:
-    case Optimizer::kLion:
-      state.optimizer = 4;
       break;
     case Optimizer::kAdafactor:
       break;

@@ -228,9 +228,10 @@ struct TrainingSpec {
 // Bytes each parameter takes on the rank that holds it, before ZeRO divides.
 struct StateBytes {
   int64_t weights;  // what the matrix products read
-  int64_t master;   // FP32 copy; 0 when weights are FP32
+  int64_t master;   // copy that is updated; 0: the weights are
   int64_t gradients;
-  int64_t optimizer;  // moments
+  int64_t optimizer;  // moments; what only some parameters have is left out
+                      // (FurtherStateBytes)
 };
 StateBytes StateBytesOf(const TrainingSpec& training);
 

@@ -7,6 +7,7 @@
 #include "models/data_parallel.h"
 #include "models/host_update.h"
 #include "models/layer_emitter.h"
+#include "models/optimizer_traffic.h"
 
 namespace models {
 namespace {
@@ -301,6 +302,8 @@ StageGraph BuildStage(const ModelSpec& model, const TrainingSpec& training,
     stage.resident[static_cast<size_t>(holder)] =
         HeldBytes(training, held, static_cast<Holder>(holder));
   }
+  stage.resident[static_cast<size_t>(Holder::kOptimizerState)] +=
+      FurtherStateBytes(model, training, chunks);
   return stage;
 }
 

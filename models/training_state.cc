@@ -26,7 +26,9 @@ constexpr TrainingState kStates[] = {
 constexpr Optimizer kOptimizers[] = {Optimizer::kSgd,     Optimizer::kMomentum,
                                      Optimizer::kAdaGrad, Optimizer::kRmsProp,
                                      Optimizer::kAdam,    Optimizer::kAdamW,
-                                     Optimizer::kLamb,    Optimizer::kAdam8bit};
+                                     Optimizer::kLamb,    Optimizer::kAdam8bit,
+                                     Optimizer::kMuon,    Optimizer::kAdafactor,
+                                     Optimizer::kLion};
 
 }  // namespace
 

@@ -37,7 +37,7 @@ double ZeroBytes(const TrainingState& state, int zero, int64_t ranks);
 // Every optimizer, in the order of the enum.
 std::span<const Optimizer> Optimizers();
 
-// Bytes of optimizer state per parameter, master weights left out.
+// Bytes of optimizer state that every parameter has, master weights left out.
 int64_t OptimizerBytes(Optimizer optimizer);
 
 }  // namespace models

@@ -9,6 +9,7 @@
 #include "scenarios/expert_fields.h"
 #include "scenarios/lora_fields.h"
 #include "scenarios/offload_fields.h"
+#include "scenarios/optimizer_fields.h"
 #include "scenarios/size_checks.h"
 #include "scenarios/training_fields.h"
 #include "scenarios/zero_checks.h"
@@ -111,16 +112,15 @@ absl::StatusOr<Inputs> InputsOf(const ScenarioFile& s) {
   inputs.training =
       TrainingSpecOf(s.training, inputs.model.layers, inputs.cluster.ranks());
   inputs.training.split.server_ranks = inputs.cluster.gpus_per_node;
-  const absl::Status training =
-      CheckTraining(s.training, inputs, s.file.At("training"));
-  if (!training.ok()) return training;
-  const absl::Status zero = CheckZero(inputs, s.file.At("training"));
-  if (!zero.ok()) return zero;
-  const absl::Status offload = CheckOffload(inputs, s.file.At("training"));
-  if (!offload.ok()) return offload;
-  const absl::Status lora =
-      CheckLora(s.training, inputs, s.file.At("training"));
-  if (!lora.ok()) return lora;
+  for (const auto check : {&CheckTraining, &CheckLora, &CheckOptimizer}) {
+    const absl::Status status =
+        check(s.training, inputs, s.file.At("training"));
+    if (!status.ok()) return status;
+  }
+  for (const auto check : {&CheckZero, &CheckOffload}) {
+    const absl::Status status = check(inputs, s.file.At("training"));
+    if (!status.ok()) return status;
+  }
   if (inputs.training.experts.dispatcher == models::TokenDispatcher::kDeepEp) {
     const absl::StatusOr<hardware::DeepEp> deep_ep =
         hardware::LoadDeepEp(inputs.cluster.gpu.calibration);

@@ -6,6 +6,7 @@
 #include "scenarios/expert_fields.h"
 #include "scenarios/lora_fields.h"
 #include "scenarios/offload_fields.h"
+#include "scenarios/optimizer_fields.h"
 
 namespace scenarios {
 namespace {
@@ -24,28 +25,6 @@ models::Precision PrecisionOf(const proto::Training& t) {
       return models::Precision::kFp8;
   }
   return models::Precision::kBf16;
-}
-
-models::Optimizer OptimizerOf(const proto::Training& t) {
-  switch (t.optimizer()) {
-    case proto::Training::SGD:
-      return models::Optimizer::kSgd;
-    case proto::Training::MOMENTUM:
-      return models::Optimizer::kMomentum;
-    case proto::Training::ADAGRAD:
-      return models::Optimizer::kAdaGrad;
-    case proto::Training::RMSPROP:
-      return models::Optimizer::kRmsProp;
-    case proto::Training::ADAM:
-      return models::Optimizer::kAdam;
-    case proto::Training::ADAMW:
-      return models::Optimizer::kAdamW;
-    case proto::Training::LAMB:
-      return models::Optimizer::kLamb;
-    case proto::Training::ADAM_8BIT:
-      return models::Optimizer::kAdam8bit;
-  }
-  return models::Optimizer::kAdamW;
 }
 
 models::Recompute RecomputeOf(const proto::Training& t) {
@@ -200,7 +179,7 @@ models::TrainingSpec TrainingSpecOf(const proto::Training& t, int64_t layers,
           .fp8 = {},
           .lora = LoraSpecOf(t),
           .optimizer = OptimizerOf(t),
-          .optimizer_options = {},
+          .optimizer_options = OptimizerOptionsOf(t.optimizer_options()),
           .gradient_clipping = t.gradient_clipping(),
           .recompute = RecomputeOf(t),
           .recompute_layers = t.recompute_layers(),

@@ -135,7 +135,14 @@ void DrawTraining(Draw& d) {
   set("sequence_length", d.Of({1, 17, 48, 96, 480}));
   set("precision", d.Of({"FP32", "TF32", "FP16", "BF16", "FP8"}));
   set("optimizer", d.Of({"SGD", "MOMENTUM", "ADAGRAD", "RMSPROP", "ADAM",
-                         "ADAMW", "LAMB", "ADAM_8BIT"}));
+                         "ADAMW", "LAMB", "ADAM_8BIT", "ADAFACTOR", "LION",
+                         "MUON"}));
+  if (d.Once(3)) {
+    set("optimizer_options.exp_avg", d.Of({"FP32", "BF16", "FP8"}));
+    set("optimizer_options.exp_avg_sq", d.Of({"FP32", "BF16", "FP8"}));
+    set("optimizer_options.main_params",
+        d.Of({"FULL", "HALF", "REMAINDERS", "NONE"}));
+  }
   const char* recompute = d.Of(
       {"NONE", "SELECTIVE", "OPERATORS", "FULL", "FULL", "MLA_UP_PROJECTION"});
   set("recompute", recompute);
