@@ -21,6 +21,7 @@ Category CategoryOf(Axis axis) {
   switch (axis) {
     case Axis::kTensor:
     case Axis::kModel:
+    case Axis::kStage:
       return Category::kTensor;
     case Axis::kContext:
     case Axis::kContextHeads:

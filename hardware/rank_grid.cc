@@ -177,6 +177,11 @@ std::vector<int> RankGrid::GroupOf(int64_t rank, Axis axis) const {
         for (p.tensor = 0; p.tensor < split_.tensor; ++p.tensor) add(p);
       }
       break;
+    case Axis::kStage:
+      for (int64_t i = 0; i < StageRanks(); ++i) {
+        group.push_back(static_cast<int>(i + StageRanks() * here.stage));
+      }
+      break;
     case Axis::kForwardIn:
       channel(Neighbour(here.stage, -1), here.stage);
       break;

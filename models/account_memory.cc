@@ -10,6 +10,7 @@
 #include "models/account_sections.h"
 #include "models/activation_memory.h"
 #include "models/data_parallel.h"
+#include "models/fp8_weights.h"
 #include "models/kv_cache.h"
 #include "models/op_graph.h"
 #include "models/optimizer_traffic.h"
@@ -63,7 +64,8 @@ void AddRank(const AccountQuestion& question, AccountRows* rows) {
   const StateBytes state = StateBytesOf(training);
   const TrainingState own{
       "", state.weights, state.master, state.gradients, state.optimizer, ""};
-  sim::Bytes held = FurtherStateBytes(question.model, training, chunks);
+  sim::Bytes held = FurtherStateBytes(question.model, training, chunks) +
+                    Fp8WeightBytes(question.model, training, chunks);
   for (const Holder holder :
        {Holder::kWeights, Holder::kGradients, Holder::kOptimizerState}) {
     held += HeldBytes(training, counts, holder);

@@ -59,6 +59,8 @@ int64_t RanksOn(Axis axis, const Split& split) {
       return NearRanks(split);
     case Axis::kShardFar:
       return ShardRanks(split) / NearRanks(split);
+    case Axis::kStage:
+      return split.stage_ranks();
     default:
       return 2;  // neighbours of a pipeline, its two ends
   }

@@ -73,10 +73,10 @@ TensorId LayerEmitter::Grouped(absl::string_view name, int64_t n, int64_t k,
   const GroupedGemm gemm{.rows = part_.rows,
                          .n = n,
                          .k = k,
-                         .dtype = shape_.matmul,
+                         .dtype = ProductType({}),
                          .output = shape_.activation,
                          .family = training_.experts.kernels};
-  const TensorId operand = Quantise("quantise rows", part_.computed * k, rows);
+  const TensorId operand = CastRows(part_.computed * k, rows);
   return b_.Add({.work = Kernel(gemm), .name = name},
                 {operand, expert_weights_}, Words(part_.computed * n), holder);
 }
@@ -93,15 +93,17 @@ void LayerEmitter::GroupedWeightGradient(absl::string_view name, int64_t n,
   const GroupedGemm gemm{.rows = part_.rows,
                          .n = n,
                          .k = k,
-                         .dtype = shape_.matmul,
+                         .dtype = ProductType({}),
                          .output = apart ? shape_.activation : kept,
                          .weight_gradient = true,
                          .accumulate = sums && !apart,
                          .family = training_.experts.kernels};
   const sim::Bytes product = apart ? Words(parameters) : sim::Bytes(0);
   b_.SetWeightGradient(true);
+  const TensorId left = RowsOfWeightGradient(part_.computed * k, rows);
+  const TensorId right = RowsOfWeightGradient(part_.computed * n, gradient);
   const TensorId fresh =
-      b_.Add({.work = Kernel(gemm), .name = name}, {rows, gradient}, product);
+      b_.Add({.work = Kernel(gemm), .name = name}, {left, right}, product);
   if (apart) {
     const sim::Bytes sum = BytesOf(kept, parameters);
     b_.Add(

@@ -15,6 +15,8 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -147,7 +149,8 @@ class LayerEmitter {
   // tensor-parallel communication is overlapped.
   TensorId GatherThenMultiply(Gemm gemm, bool quantise, TensorId input,
                               TensorId weights, absl::string_view name,
-                              Holder kept, TensorId* gathered);
+                              Holder kept, TensorId* gathered,
+                              std::optional<DType> travels = {});
   // `addend` is added to the product before it is reduced.
   TensorId MultiplyThenReduce(Gemm gemm, TensorId input, TensorId weights,
                               absl::string_view name,
@@ -155,7 +158,9 @@ class LayerEmitter {
                               TensorId addend = kNoTensor);
   TensorId Multiply(const Gemm& gemm, absl::string_view name,
                     std::initializer_list<TensorId> reads, Holder kept);
-  TensorId Gather(TensorId input, int64_t columns);
+  // In the activations' type, or `travels`.
+  TensorId Gather(TensorId input, int64_t columns,
+                  std::optional<DType> travels = {});
   TensorId Reduce(TensorId partial, int64_t columns,
                   Holder kept = Holder::kWorkspace);
   void KeepGradient(int64_t parameters);
@@ -170,6 +175,37 @@ class LayerEmitter {
     return linear.replicated ? shape_.shard : shape_.tokens;
   }
   int64_t Pieces() const;
+
+  // FP8 by a recipe (fp8_layer.cc).
+  struct Fp8Tensors {
+    TensorId rows = kNoTensor, columns = kNoTensor;  // as it lies, transposed
+  };
+  bool Fp8Here() const;  // in the layer that is emitted
+  bool UsesRecipe(const Linear& linear) const;
+  bool KeepsFp8() const;
+  bool GathersFp8() const;
+  DType ProductType(const Linear& linear) const;
+  GemmFamily ProductFamily(DType dtype) const;
+  sim::Bytes Fp8Bytes(int64_t elements) const;
+  TensorId LargestValue(int64_t elements, TensorId tensor, bool of_ranks);
+  // `both`: transposed as well; `of_ranks`: tensor-parallel ranks hold parts.
+  Fp8Tensors Cast(absl::string_view name, int64_t elements, TensorId tensor,
+                  bool both, bool of_ranks, Holder kept);
+  TensorId Transpose(int64_t elements, TensorId tensor);
+  TensorId CastInput(const Linear& linear, int64_t rows, TensorId input,
+                     bool gathers);
+  TensorId InputOfWeightGradient(const Linear& linear, TensorId input,
+                                 bool gathers);
+  Fp8Tensors CastGradient(const Linear& linear, int64_t elements,
+                          TensorId gradient);
+  TensorId ColumnProduct(const Linear& linear, TensorId input, TensorId weights,
+                         Holder kept, TensorId* gathered);
+  TensorId RowInputGradient(const Linear& linear, TensorId gradient,
+                            TensorId weights, TensorId* gathered);
+  TensorId NormBeforeProducts(absl::string_view name, TensorId input,
+                              Holder holder, bool only_products);
+  TensorId CastRows(int64_t elements, TensorId rows);
+  TensorId RowsOfWeightGradient(int64_t elements, TensorId rows);
 
   // Adapters of frozen layers (adapter_layer.cc).
   void AddAdapters(const Linear& linear, bool row, TensorId input,
@@ -365,6 +401,13 @@ class LayerEmitter {
   TensorId expert_weights_ = kNoTensor;
   bool input_gradient_ = true;
   std::vector<TensorId> gradients_, expert_gradients_;
+  // Of 16-bit inputs, the FP8 copies that their weight gradients read.
+  struct KeptFp8 {
+    TensorId tensor = kNoTensor;
+    bool transposed = false;
+    bool made_by_norm = false;
+  };
+  std::map<TensorId, KeptFp8> kept_fp8_;
 };
 
 }  // namespace models

@@ -6,6 +6,8 @@
 //
 // [gather] and [reduce] are an all-gather and a reduce-scatter along the
 // sequence under sequence parallelism; without it, nothing and an all-reduce.
+#include <optional>
+
 #include "models/data_parallel.h"
 #include "models/layer_emitter.h"
 
@@ -13,11 +15,13 @@ namespace models {
 
 Gemm LayerEmitter::Shape(const Linear& linear, int64_t columns,
                          int64_t depth) const {
+  const DType dtype = ProductType(linear);
   return {.m = RowsOf(linear),
           .n = columns,
           .k = depth,
-          .dtype = linear.low_precision ? shape_.matmul : shape_.activation,
-          .output = shape_.activation};
+          .dtype = dtype,
+          .output = shape_.activation,
+          .family = ProductFamily(dtype)};
 }
 
 int64_t LayerEmitter::Pieces() const {
@@ -33,18 +37,20 @@ TensorId LayerEmitter::Multiply(const Gemm& gemm, absl::string_view name,
 
 TensorId LayerEmitter::Quantise(absl::string_view name, int64_t elements,
                                 TensorId tensor) {
-  if (!fp8()) return tensor;
+  if (!Fp8Here()) return tensor;
   return Pointwise(name, PointwiseOp::kQuantise, true, elements, {tensor},
                    BytesOf(DType::kFp8, 2 * elements), Holder::kWorkspace);
 }
 
-TensorId LayerEmitter::Gather(TensorId input, int64_t columns) {
+TensorId LayerEmitter::Gather(TensorId input, int64_t columns,
+                              std::optional<DType> travels) {
   if (!training_.split.sequence) return input;
-  const sim::Bytes bytes = Words(shape_.tokens * columns);
+  const DType dtype = travels.value_or(shape_.activation);
+  const sim::Bytes bytes = BytesOf(dtype, shape_.tokens * columns);
   return b_.Add({.work = Collective{.kind = CollectiveKind::kAllGather,
                                     .axis = Axis::kTensor,
                                     .bytes = bytes,
-                                    .dtype = shape_.activation},
+                                    .dtype = dtype},
                  .name = "tp all-gather"},
                 {input}, bytes, Holder::kWorkspace);
 }
@@ -71,10 +77,12 @@ TensorId LayerEmitter::Reduce(TensorId partial, int64_t columns, Holder kept) {
 TensorId LayerEmitter::GatherThenMultiply(Gemm gemm, bool quantise,
                                           TensorId input, TensorId weights,
                                           absl::string_view name, Holder kept,
-                                          TensorId* gathered) {
+                                          TensorId* gathered,
+                                          std::optional<DType> travels) {
   const int64_t depth = gemm.k, rows = gemm.m;
+  const DType dtype = travels.value_or(shape_.activation);
   if (!training_.split.sequence || Pieces() == 1) {
-    *gathered = Gather(input, depth);
+    *gathered = Gather(input, depth, travels);
     TensorId operand = *gathered;
     if (quantise) {
       operand = Quantise("quantise input", rows * depth, operand);
@@ -87,10 +95,11 @@ TensorId LayerEmitter::GatherThenMultiply(Gemm gemm, bool quantise,
     const TensorId arrived =
         b_.Add({.work = Collective{.kind = CollectiveKind::kAllGather,
                                    .axis = Axis::kTensor,
-                                   .bytes = Words(gemm.m * depth),
-                                   .dtype = shape_.activation},
+                                   .bytes = BytesOf(dtype, gemm.m * depth),
+                                   .dtype = dtype},
                 .name = "tp all-gather"},
-               {input}, piece == 0 ? Words(rows * depth) : sim::Bytes(0));
+               {input},
+               piece == 0 ? BytesOf(dtype, rows * depth) : sim::Bytes(0));
     if (piece == 0) *gathered = arrived;
     const TensorId part = b_.Add(
         {.work = gemm, .name = name}, {arrived, *gathered, weights},
@@ -149,27 +158,30 @@ TensorId LayerEmitter::Column(const Linear& linear, TensorId input,
                               std::vector<AdapterTensors>* adapters) {
   weights = Dequantise(linear, weights);
   TensorId gathered = kNoTensor;
-  const TensorId output = GatherThenMultiply(
-      Shape(linear, linear.out, linear.in), linear.quantise_input, input,
-      weights, linear.name, kept, &gathered);
+  const TensorId output =
+      ColumnProduct(linear, input, weights, kept, &gathered);
   AddAdapters(linear, false, gathered, output, adapters);
   return output;
 }
 
 TensorId LayerEmitter::Replicated(const Linear& linear, TensorId input,
                                   TensorId weights) {
+  if (UsesRecipe(linear)) {
+    input = CastInput(linear, RowsOf(linear), input, false);
+  }
   return Multiply(Shape(linear, linear.out, linear.in), linear.name,
                   {input, weights}, Holder::kActivations);
 }
 
 TensorId LayerEmitter::ReplicatedBackward(const Linear& linear, TensorId input,
                                           TensorId gradient, TensorId weights) {
-  gradient =
-      Quantise("quantise gradient", RowsOf(linear) * linear.out, gradient);
+  const Fp8Tensors cast =
+      CastGradient(linear, RowsOf(linear) * linear.out, gradient);
   const TensorId output =
       Multiply(Shape(linear, linear.in, linear.out), linear.data_gradient,
-               {gradient, weights}, Holder::kWorkspace);
-  WeightGradient(linear, input, gradient);
+               {cast.rows, weights}, Holder::kWorkspace);
+  WeightGradient(linear, InputOfWeightGradient(linear, input, false),
+                 cast.columns);
   return output;
 }
 
@@ -178,7 +190,9 @@ TensorId LayerEmitter::Row(const Linear& linear, TensorId input,
                            std::vector<AdapterTensors>* adapters) {
   weights = Dequantise(linear, weights);
   TensorId operand = input;
-  if (linear.quantise_input) {
+  if (UsesRecipe(linear)) {
+    operand = CastInput(linear, shape_.tokens, input, false);
+  } else if (linear.quantise_input) {
     operand = Quantise("quantise input", shape_.tokens * linear.in, input);
   }
   const TensorId output =
@@ -196,22 +210,20 @@ TensorId LayerEmitter::ColumnBackward(
     const std::vector<AdapterTensors>& adapters) {
   const TensorId branch = AdaptersBackward(linear, false, gradient, adapters);
   if (AdapterComesFirst(linear.site)) return kNoTensor;
-  if (linear.low_precision) {
-    gradient =
-        Quantise("quantise gradient", shape_.tokens * linear.out, gradient);
-  }
+  const Fp8Tensors cast =
+      CastGradient(linear, shape_.tokens * linear.out, gradient);
   if (frozen()) {
-    return MultiplyThenReduce(Shape(linear, linear.in, linear.out), gradient,
+    return MultiplyThenReduce(Shape(linear, linear.in, linear.out), cast.rows,
                               Dequantise(linear, weights), linear.data_gradient,
                               Holder::kWorkspace, branch);
   }
   b_.SetWeightGradient(true);
-  const TensorId gathered = Gather(input, linear.in);
+  const TensorId gathered = InputOfWeightGradient(linear, input, true);
   b_.SetWeightGradient(false);
   const TensorId sum =
-      MultiplyThenReduce(Shape(linear, linear.in, linear.out), gradient,
+      MultiplyThenReduce(Shape(linear, linear.in, linear.out), cast.rows,
                          weights, linear.data_gradient);
-  const OpId product = WeightGradient(linear, gathered, gradient);
+  const OpId product = WeightGradient(linear, gathered, cast.columns);
   if (!training_.overlap.tensor_backward && training_.split.tensor > 1) {
     b_.Order(b_.writer(sum), product);
   }
@@ -225,10 +237,14 @@ TensorId LayerEmitter::RowBackward(
   if (AdapterComesFirst(linear.site)) return kNoTensor;
   weights = Dequantise(linear, weights);
   TensorId gathered = kNoTensor;
-  const TensorId output = GatherThenMultiply(
-      Shape(linear, linear.in, linear.out), linear.low_precision, gradient,
-      weights, linear.data_gradient, Holder::kWorkspace, &gathered);
-  if (!frozen()) WeightGradient(linear, input, gathered);
+  const TensorId output =
+      RowInputGradient(linear, gradient, weights, &gathered);
+  if (!frozen()) {
+    b_.SetWeightGradient(true);
+    const TensorId operand = InputOfWeightGradient(linear, input, false);
+    b_.SetWeightGradient(false);
+    WeightGradient(linear, operand, gathered);
+  }
   if (branch != kNoTensor) {
     Pointwise("lora gradient add", PointwiseOp::kAdd, true,
               shape_.tokens * linear.in, {output, branch}, sim::Bytes(0),
@@ -264,9 +280,10 @@ OpId LayerEmitter::WeightGradient(const Linear& linear, TensorId input,
       .m = linear.in,
       .n = linear.out,
       .k = RowsOf(linear),
-      .dtype = linear.low_precision ? shape_.matmul : shape_.activation,
+      .dtype = ProductType(linear),
       .output = apart ? shape_.activation : kept,
-      .accumulate = sums && !apart};
+      .accumulate = sums && !apart,
+      .family = ProductFamily(ProductType(linear))};
   const sim::Bytes product =
       apart ? BytesOf(shape_.activation, parameters) : sim::Bytes(0);
   b_.SetWeightGradient(true);

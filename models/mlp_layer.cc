@@ -136,12 +136,11 @@ void LayerEmitter::MultiplyUp(LayerTensors* t, TensorId weights) {
   }
   Linear half = Up();
   half.out /= 2;
-  const Gemm product = Shape(half, half.out, half.in);
   TensorId gathered = kNoTensor;
-  t->up = GatherThenMultiply(product, half.quantise_input, t->mlp_norm, weights,
-                             half.name, Holder::kActivations, &gathered);
-  t->gate =
-      Multiply(product, "mlp gate", {gathered, weights}, Holder::kWorkspace);
+  t->up = ColumnProduct(half, t->mlp_norm, weights, Holder::kActivations,
+                        &gathered);
+  t->gate = Multiply(Shape(half, half.out, half.in), "mlp gate",
+                     {gathered, weights}, Holder::kWorkspace);
 }
 
 // From `t->mlp_norm` to `t->output`.
@@ -187,7 +186,8 @@ LayerTensors LayerEmitter::Forward(TensorId input, TensorId weights) {
   if (model_.linear_stack) return StackForward(input, weights);
   LayerTensors t{.input = input};
   const bool parallel = model_.parallel_residual;
-  t.attention_norm = NormForward("attention norm", input, Holder::kActivations);
+  t.attention_norm = NormBeforeProducts("attention norm", input,
+                                        Holder::kActivations, !model_.latent);
   AttentionForward(&t, weights);
   t.attention_branch =
       Row(AttentionOut(), t.context, weights,
@@ -202,8 +202,9 @@ LayerTensors LayerEmitter::Forward(TensorId input, TensorId weights) {
   if (parallel && model_.norms_per_layer == 1) {
     t.mlp_norm = t.attention_norm;
   } else {
-    t.mlp_norm = NormForward("mlp norm", parallel ? input : t.mlp_input,
-                             Holder::kActivations);
+    t.mlp_norm =
+        NormBeforeProducts("mlp norm", parallel ? input : t.mlp_input,
+                           Holder::kActivations, !ExpertsHere());
   }
   MlpForward(&t, weights, t.mlp_input);
   return t;

@@ -154,7 +154,8 @@ absl::string_view NameOf(Axis axis) {
                                           "to host",
                                           "to device",
                                           "cpu",
-                                          "disk"};
+                                          "disk",
+                                          "stage"};
   return kNames[static_cast<size_t>(axis)];
 }
 

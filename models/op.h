@@ -169,8 +169,9 @@ enum class Axis : uint8_t {
   kToDevice,
   kCpu,
   kDisk,
+  kStage,  // all ranks of a stage: the largest values of FP8 tensors
 };
-inline constexpr int kAxes = 25;
+inline constexpr int kAxes = 26;
 inline bool IsOnHost(Axis axis) {
   return axis >= Axis::kToHost && axis <= Axis::kDisk;
 }

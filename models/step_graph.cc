@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "models/data_parallel.h"
+#include "models/fp8_weights.h"
 #include "models/host_update.h"
 #include "models/latent_attention.h"
 #include "models/muon.h"
@@ -34,6 +35,7 @@ class StepEmitter {
     if (training_.gradient_clipping) ClipGradients();
     Update();
     UpdateOnHost(training_, Offloaded(), &b_);
+    CastWeights();
     data_.GatherAfterStep(parameters_.dense);
     experts_.GatherAfterStep(parameters_.expert);
     return std::move(b_).Build().value();
@@ -169,6 +171,45 @@ class StepEmitter {
     if (copies.held > 0) {
       UpdatePass("scale states", here, copies.scale, states);
     };
+  }
+
+  // FP8 weights are cast from their masters, in place of the 16-bit weights that
+  // the update wrote; current scaling finds the largest values first, over the
+  // ranks that divide a matrix (Megatron's quantize_param_shard).
+  void CastWeights() {
+    if (!KeepsFp8Weights(training_)) return;
+    const auto share = [](int64_t count, const DataParallel& data) {
+      return (count + data.shards() - 1) / data.shards();
+    };
+    const ParameterCounts all = Fp8Elements(model_, shape_, training_, chunks_);
+    const int64_t n = share(all.dense, data_) + share(all.expert, experts_);
+    TensorId largest = kNoTensor;
+    if (training_.fp8.scaling == Fp8Scaling::kCurrent) {
+      largest = b_.Add({.work = Kernel(MemoryBound{
+                            .kind = Pointwise::kReduction,
+                            .read = BytesOf(DType::kFp32, n),
+                            .written = sim::Bytes(0),
+                            .flops = sim::Flops(static_cast<double>(n))}),
+                        .name = "amax of weights"},
+                       {});
+      if (data_.shards() > 1) {
+        const auto matrices = static_cast<int64_t>(
+            MatricesOf(model_, shape_, chunks_).size());
+        largest = b_.Add(
+            {.work = Collective{.axis = data_.shard_axis(),
+                                .bytes = BytesOf(DType::kFp32, matrices),
+                                .dtype = DType::kFp32},
+             .name = "amax all-reduce"},
+            {largest});
+      }
+    }
+    b_.Add({.work = Kernel(MemoryBound{
+                .kind = Pointwise::kCast,
+                .read = BytesOf(DType::kFp32, n),
+                .written = BytesOf(DType::kFp8, n),
+                .flops = sim::Flops(static_cast<double>(n))}),
+            .name = "quantise weights"},
+           {largest});
   }
 
   // Matrices are sharded by rows, so that a column's mean is over ranks.

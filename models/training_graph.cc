@@ -1,10 +1,12 @@
 #include "models/training_graph.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "models/activation_offload.h"
 #include "models/data_parallel.h"
+#include "models/fp8_weights.h"
 #include "models/host_update.h"
 #include "models/layer_emitter.h"
 #include "models/optimizer_traffic.h"
@@ -102,21 +104,52 @@ class ChunkEmitter {
                elements, message, BytesOf(shape().activation, elements));
   }
 
-  // FP8 copies of a layer's weights: once a step where weights are resident,
-  // after every gathering where they are not.
-  void QuantiseWeights(size_t i, bool first_use) {
+  // FP8 copies of a layer's weights.
+  void QuantiseWeights(size_t i, bool backward) {
     if (training_.precision != Precision::kFp8) return;
-    if (!data_.sharded_weights() && !first_use) return;
-    if (data_.sharded_weights() && training_.fp8_param_gather) return;
-    const MemoryBound cast =
-        PointwiseWork(PointwiseOp::kQuantise, true,
-                      LayerParameters(i).total() - shape().adapters,
-                      BitsOf(shape().activation));
-    b_.Add({.work = Kernel(cast),
-            .name = "quantise weights",
-            .when = data_.sharded_weights() ? When::kAlways
-                                            : When::kFirstMicrobatch},
+    const int64_t layer = chunk_.first_layer + static_cast<int64_t>(i);
+    if (training_.fp8.in_bf16(layer, model_.layers)) return;
+    const std::optional<WeightCast> cast = WeightCastOf(training_, backward);
+    if (!cast) return;
+    const int64_t parameters = LayerParameters(i).total() - shape().adapters;
+    b_.Add({.work = Kernel(MemoryBound{
+                .kind = Pointwise::kCast,
+                .read = sim::Bytes(cast->read * parameters),
+                .written = sim::Bytes(cast->written * parameters),
+                .flops = sim::Flops(static_cast<double>(parameters)),
+                .kernels = cast->kernels}),
+            .name = cast->name,
+            .when = cast->when},
            {weights_[i], expert_weights_[i]});
+  }
+
+  // Delayed scaling: at the end of each pass the largest values that it met,
+  // `of_linear` for each linear layer, are shared by the ranks of the stage, and
+  // the next scales made of them (FP8GlobalStateManager.
+  // reduce_and_update_fp8_tensors); what follows waits.
+  void ShareLargest(int64_t of_linear, TensorId after) {
+    const Fp8Recipe& recipe = training_.fp8;
+    if (training_.precision != Precision::kFp8 || chunk_.layers == 0 ||
+        recipe.scaling != Fp8Scaling::kDelayed) {
+      return;
+    }
+    constexpr int64_t kLinearsOfLayer = 4;
+    const sim::Bytes bytes = BytesOf(
+        DType::kFp32, of_linear * kLinearsOfLayer * chunk_.layers);
+    if (recipe.reduce_amax && training_.split.stage_ranks() > 1) {
+      after = b_.Add({.work = Collective{.axis = Axis::kStage,
+                                         .bytes = bytes,
+                                         .dtype = DType::kFp32},
+                      .name = "amax all-reduce"},
+                     {after});
+    }
+    b_.Add({.work = Kernel(MemoryBound{.kind = Pointwise::kReduction,
+                                       .read = bytes,
+                                       .written = bytes,
+                                       .flops = sim::Flops(0),
+                                       .kernels = 2}),
+            .name = "update scales"},
+           {after});
   }
 
   void Unpack(size_t i) {
@@ -177,12 +210,13 @@ class ChunkEmitter {
       }
       SelectLayer(i);
       Unpack(i);
-      QuantiseWeights(i, true);
+      QuantiseWeights(i, false);
       kept_[i] = layers_.Forward(x, weights_[i]);
       x = kept_[i].output;
       ends_[i] = x;
     }
     b_.SetLayer(-1);
+    ShareLargest(3, x);  // inputs, weights, outputs
     if (!chunk_.head) {
       Message(Axis::kForwardOut, "send activations", x, Holder::kWorkspace);
     } else {
@@ -219,6 +253,7 @@ class ChunkEmitter {
       root_left -= TrainedEnds(HeadParameters());
     }
     BackwardLayers(&gradient);
+    ShareLargest(2, gradient);  // gradients of outputs and inputs
     if (!chunk_.embedding) {
       Message(Axis::kBackwardOut, "send gradients", gradient,
               Holder::kWorkspace);
@@ -249,7 +284,7 @@ class ChunkEmitter {
       }
       SelectLayer(i);
       if (again) Unpack(i);
-      QuantiseWeights(i, false);
+      QuantiseWeights(i, true);
       layers_.SetInputGradient(!EndsGradients(i));
       *gradient = layers_.Backward(kept_[i], *gradient, weights_[i]);
       ends_[i] = *gradient;
@@ -304,6 +339,8 @@ StageGraph BuildStage(const ModelSpec& model, const TrainingSpec& training,
   }
   stage.resident[static_cast<size_t>(Holder::kOptimizerState)] +=
       FurtherStateBytes(model, training, chunks);
+  stage.resident[static_cast<size_t>(Holder::kWeights)] +=
+      Fp8WeightBytes(model, training, chunks);
   return stage;
 }
 

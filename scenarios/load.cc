@@ -7,6 +7,7 @@
 #include "hardware/cluster.h"
 #include "models/load_model.h"
 #include "scenarios/expert_fields.h"
+#include "scenarios/fp8_fields.h"
 #include "scenarios/lora_fields.h"
 #include "scenarios/offload_fields.h"
 #include "scenarios/optimizer_fields.h"
@@ -112,7 +113,8 @@ absl::StatusOr<Inputs> InputsOf(const ScenarioFile& s) {
   inputs.training =
       TrainingSpecOf(s.training, inputs.model.layers, inputs.cluster.ranks());
   inputs.training.split.server_ranks = inputs.cluster.gpus_per_node;
-  for (const auto check : {&CheckTraining, &CheckLora, &CheckOptimizer}) {
+  for (const auto check :
+       {&CheckTraining, &CheckLora, &CheckOptimizer, &CheckFp8}) {
     const absl::Status status =
         check(s.training, inputs, s.file.At("training"));
     if (!status.ok()) return status;

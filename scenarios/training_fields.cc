@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "scenarios/expert_fields.h"
+#include "scenarios/fp8_fields.h"
 #include "scenarios/lora_fields.h"
 #include "scenarios/offload_fields.h"
 #include "scenarios/optimizer_fields.h"
@@ -176,7 +177,7 @@ models::TrainingSpec TrainingSpecOf(const proto::Training& t, int64_t layers,
           .fp32_gradients = t.fp32_gradients(),
           .fp32_grad_reduce = t.fp32_grad_reduce(),
           .fp8_param_gather = t.fp8_param_gather(),
-          .fp8 = {},
+          .fp8 = Fp8RecipeOf(t.fp8()),
           .lora = LoraSpecOf(t),
           .optimizer = OptimizerOf(t),
           .optimizer_options = OptimizerOptionsOf(t.optimizer_options()),

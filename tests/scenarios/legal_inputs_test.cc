@@ -143,6 +143,13 @@ void DrawTraining(Draw& d) {
     set("optimizer_options.main_params",
         d.Of({"FULL", "HALF", "REMAINDERS", "NONE"}));
   }
+  if (d.Once(3)) {
+    set("fp8.scaling", d.Of({"CASTS", "DELAYED", "CURRENT", "ROWWISE",
+                             "BLOCKWISE"}));
+    set("fp8.library", d.Of({"TRANSFORMER_ENGINE", "TORCHAO"}));
+    set("fp8.first_bf16_layers", d.Of({0, 0, 1}));
+    set("fp8.keep_transposes", d.Of({"true", "false"}));
+  }
   const char* recompute = d.Of(
       {"NONE", "SELECTIVE", "OPERATORS", "FULL", "FULL", "MLA_UP_PROJECTION"});
   set("recompute", recompute);
