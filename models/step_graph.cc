@@ -32,6 +32,7 @@ class StepEmitter {
     data_.ReduceAfterBackward(parameters_.dense);
     experts_.ReduceAfterBackward(parameters_.expert);
     ReduceSharedParameters();
+    if (training_.precision == Precision::kFp16) Unscale();
     if (training_.gradient_clipping) ClipGradients();
     Update();
     UpdateOnHost(training_, Offloaded(), &b_);
@@ -96,12 +97,53 @@ class StepEmitter {
            experts_.OffloadedOf(parameters_.expert);
   }
 
-  TensorId SumNorm(Axis axis, TensorId norm) {
+  TensorId SumOn(Axis axis, absl::string_view name, TensorId figure) {
     return b_.Add({.work = Collective{.axis = axis,
                                       .bytes = sim::Bytes(4),
                                       .dtype = DType::kFp32},
-                   .name = "sum gradient norm"},
-                  {norm});
+                   .name = name},
+                  {figure});
+  }
+
+  // One number, over all ranks that hold other gradients.
+  TensorId OverRanks(absl::string_view name, TensorId figure) {
+    const Split& split = training_.split;
+    if (data_.shards() > 1) figure = SumOn(data_.shard_axis(), name, figure);
+    if (split.tensor * split.pipeline > 1) {
+      figure = SumOn(Axis::kModel, name, figure);
+    }
+    if (!model_.experts) return figure;
+    // Megatron's chained optimizer sums them apart.
+    if (experts_.shards() > 1) {
+      figure = SumOn(experts_.shard_axis(), name, figure);
+    }
+    if (split.expert * split.parts_of_expert() * split.pipeline > 1) {
+      figure = SumOn(Axis::kExpertModel, name, figure);
+    }
+    return figure;
+  }
+
+  // FP16: gradients are divided by the loss scale, and all ranks skip the update
+  // where one finds a gradient that is not finite, which the host reads back
+  // (Megatron's _unscale_main_grads_and_check_for_nan, torch.amp.GradScaler).
+  void Unscale() {
+    const int64_t here = Owned() - Offloaded();
+    const sim::Bytes bytes = BytesOf(gradient(), here);
+    const TensorId found =
+        b_.Add({.work = Kernel(MemoryBound{
+                    .kind = Pointwise::kReduction,
+                    .read = bytes,
+                    .written = bytes,
+                    .flops = sim::Flops(2 * static_cast<double>(here))}),
+                .name = "unscale gradients"},
+               {});
+    b_.Add({.work = Kernel(MemoryBound{.kind = Pointwise::kReduction,
+                                       .read = sim::Bytes(4),
+                                       .written = sim::Bytes(4),
+                                       .flops = sim::Flops(0)}),
+            .name = "read overflow",
+            .host_sync = true},
+           {OverRanks("overflow all-reduce", found)});
   }
 
   // Global norm: a pass over the gradients, a sum over ranks, a read-back (the
@@ -116,18 +158,7 @@ class StepEmitter {
                                            .flops = sim::Flops(2 * count)}),
                 .name = "gradient norm"},
                {});
-    const Split& split = training_.split;
-    TensorId summed = norm;
-    if (data_.shards() > 1) summed = SumNorm(data_.shard_axis(), summed);
-    if (split.tensor * split.pipeline > 1) {
-      summed = SumNorm(Axis::kModel, summed);
-    }
-    if (model_.experts) {  // Megatron's chained optimizer sums them apart
-      if (experts_.shards() > 1) summed = SumNorm(experts_.shard_axis(), summed);
-      if (split.expert * split.parts_of_expert() * split.pipeline > 1) {
-        summed = SumNorm(Axis::kExpertModel, summed);
-      }
-    }
+    const TensorId summed = OverRanks("sum gradient norm", norm);
     const int64_t here = Owned() - Offloaded();  // the host clips the rest
     const sim::Bytes clipped = BytesOf(gradient(), here);
     b_.Add({.work = Kernel(MemoryBound{
