@@ -94,6 +94,10 @@ bool HasExperts(const models::ModelSpec& model,
     for (int64_t i = 0; i < chunk.layers; ++i) {
       if (model.IsExpertLayer(chunk.first_layer + i)) return true;
     }
+    if (chunk.head && model.mtp_depth > 0 &&
+        model.IsExpertLayer(model.layers - 1)) {
+      return true;
+    }
   }
   return false;
 }

@@ -1,5 +1,7 @@
 #include "models/fp8_weights.h"
 
+#include <algorithm>
+
 #include "models/weight_matrices.h"
 
 namespace models {
@@ -78,9 +80,11 @@ ParameterCounts Fp8Elements(const ModelSpec& model, const RankShape& shape,
                             std::span<const Chunk> chunks) {
   ParameterCounts counts;
   for (const Chunk& chunk : chunks) {
-    for (int64_t i = 0; i < chunk.layers; ++i) {
-      const int64_t layer = chunk.first_layer + i;
-      if (training.fp8.in_bf16(layer, model.layers)) continue;
+    const int64_t further = chunk.head ? model.mtp_depth : 0;
+    for (int64_t i = 0; i < chunk.layers + further; ++i) {
+      if (training.fp8.in_bf16(chunk.first_layer + i, model.layers)) continue;
+      const int64_t layer =
+          std::min(chunk.first_layer + i, model.layers - 1);
       counts += ElementsOf(MatricesOf(model, shape, layer));
       if (model.IsExpertLayer(layer)) {  // the router stays in 16 bits
         counts.dense -= model.hidden * model.experts->count;

@@ -126,6 +126,21 @@ class LayerEmitter {
   HeadTensors HeadForward(TensorId input, TensorId weights);
   TensorId HeadBackward(const HeadTensors& kept, TensorId weights);
 
+  // A layer that predicts one more token, from `hidden` (mtp_layer.cc). `table`
+  // orders what reads the embedding and the head.
+  struct MtpTensors {
+    TensorId hidden = kNoTensor, embedded = kNoTensor, joined = kNoTensor;
+    LayerTensors layer = {};
+    HeadTensors head = {};
+  };
+  MtpTensors MtpForward(TensorId hidden, TensorId table, TensorId weights);
+  TensorId MtpBackward(const MtpTensors& kept, TensorId gradient,
+                       TensorId table, TensorId weights);
+  // The sum of two gradients of the last layer's output.
+  TensorId Join(TensorId gradient, TensorId further) {
+    return Add("mtp gradient", gradient, further);
+  }
+
   // Gradients of the parameters used since the last call; of routed experts
   // apart.
   std::vector<TensorId> TakeGradients();
@@ -231,6 +246,10 @@ class LayerEmitter {
   bool frozen() const { return training_.lora.on(); }
 
   void SumLoss(TensorId probabilities);
+
+  Linear MtpProjection() const;
+  TensorId MtpJoin(absl::string_view name,
+                   std::initializer_list<TensorId> halves, Holder holder);
 
   // The teaching stack of square linear layers (linear_stack.cc).
   LayerTensors StackForward(TensorId input, TensorId weights);

@@ -73,6 +73,9 @@ struct ModelSpec {
   std::vector<bool> window_in_layer;  // empty: in all, when sliding_window > 0
   std::optional<Experts> experts;
   std::optional<LatentAttention> latent;
+  // Layers behind the last, like it, that each predict one more token in
+  // training (multi-token prediction, DeepSeek-V3).
+  int64_t mtp_depth = 0;
   // A plain stack of `layers` square linear layers of width `hidden` without
   // biases, then one of `linear_outputs` columns (0: none), and nothing else:
   // heads, vocab, … are 0. For teaching.

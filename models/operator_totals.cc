@@ -45,7 +45,8 @@ double AttentionPairs(const ModelSpec& model, int64_t sequence,
                       bool causal_half, const Sequences& packed) {
   const auto s = static_cast<double>(sequence);
   double pairs = 0;
-  for (int64_t layer = 0; layer < model.layers; ++layer) {
+  for (int64_t i = 0; i < model.layers + model.mtp_depth; ++i) {
+    const int64_t layer = std::min(i, model.layers - 1);
     const int64_t keys = VisibleKeys(model, layer, sequence);
     if (packed.blocks()) {
       const int64_t window = keys < packed.Longest() ? keys : 0;
@@ -165,11 +166,13 @@ std::vector<ProductTotal> ProductsOf(const ModelSpec& model, int64_t batch,
     products[0].backward -= sim::Flops(2 * tokens * square);
     return products;
   }
-  if (model.tied_embeddings) {
-    const int64_t width =
-        model.embedding_dim > 0 ? model.embedding_dim : model.hidden;
-    add("lm_head (tied)",
-        2 * tokens * static_cast<double>(model.vocab * width));
+  const auto head = static_cast<double>(
+      model.vocab *
+      (model.embedding_dim > 0 ? model.embedding_dim : model.hidden));
+  if (model.tied_embeddings) add("lm_head (tied)", 2 * tokens * head);
+  if (model.mtp_depth > 0) {
+    add("lm_head (of mtp layers)",
+        2 * tokens * static_cast<double>(model.mtp_depth) * head);
   }
   add("attention", static_cast<double>(batch) * FlopsPerPair(model) *
                        AttentionPairs(model, sequence, causal_half, sequences));
@@ -193,7 +196,9 @@ double DecodeWork::intensity() const {
 DecodeWork DecodeWorkOf(const ModelSpec& model, int64_t batch, int64_t context,
                         DType dtype) {
   DecodeWork work;
-  work.flops = SumOf(ProductsOf(model, batch, 1, true)).forward;
+  ModelSpec decoding = model;
+  decoding.mtp_depth = 0;
+  work.flops = SumOf(ProductsOf(decoding, batch, 1, true)).forward;
   double keys = 0;  // beyond the token itself, in the layers together
   for (int64_t layer = 0; layer < model.layers; ++layer) {
     keys += static_cast<double>(VisibleKeys(model, layer, context) - 1);
@@ -204,6 +209,7 @@ DecodeWork DecodeWorkOf(const ModelSpec& model, int64_t batch, int64_t context,
   }
   int64_t elements = 0;
   for (const ParameterGroup& group : CountParameters(model).groups) {
+    if (group.name == "mtp layer") continue;
     for (const ParameterTensor& tensor : group.tensors) {
       // Of a table only the tokens' rows are read; tied, all for the LM head.
       if (tensor.name == "embedding.positions.weight" ||

@@ -147,6 +147,21 @@ std::vector<ParameterTensor> ParametersOfLayer(const ModelSpec& model,
   return list.Take();
 }
 
+std::vector<ParameterTensor> ParametersOfMtp(const ModelSpec& model) {
+  ParameterList list;
+  list.Norm("mtp.hidden_norm", model.hidden, model);
+  list.Norm("mtp.embedding_norm", model.hidden, model);
+  list.Linear("mtp.projection", model.hidden, 2 * model.hidden, false);
+  std::vector<ParameterTensor> tensors = list.Take();
+  std::vector<ParameterTensor> layer =
+      ParametersOfLayer(model, model.IsExpertLayer(model.layers - 1));
+  tensors.insert(tensors.end(), layer.begin(), layer.end());
+  if (model.final_norm) list.Norm("mtp.final_norm", model.hidden, model);
+  layer = list.Take();
+  tensors.insert(tensors.end(), layer.begin(), layer.end());
+  return tensors;
+}
+
 bool Projected(const ModelSpec& model) {
   return model.embedding_dim > 0 && model.embedding_dim != model.hidden;
 }
@@ -234,6 +249,9 @@ Parameters CountParameters(const ModelSpec& model) {
     add("expert layer", expert_layers, ParametersOfLayer(model, true));
   }
   add("head", 1, ParametersOfHead(model));
+  if (model.mtp_depth > 0) {
+    add("mtp layer", model.mtp_depth, ParametersOfMtp(model));
+  }
 
   for (const ParameterGroup& group : result.groups) {
     result.total += group.layers * group.elements();

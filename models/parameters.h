@@ -29,7 +29,8 @@ struct ParameterTensor {
 
 // Tensors that repeat as one: a kind of layer, or what stands before and after.
 struct ParameterGroup {
-  std::string name;    // "embedding", "layer", "expert layer", "head"
+  std::string name;    // "embedding", "layer", "expert layer", "head",
+                       // "mtp layer"
   int64_t layers = 1;  // how many there are
   std::vector<ParameterTensor> tensors;  // of one
 

@@ -116,7 +116,13 @@ RankShape::RankShape(const ModelSpec& model, const TrainingSpec& training)
   head_parameters = (model.final_norm ? NormParameters(model) : 0) +
                     (model.tied_embeddings ? 0 : table) +
                     (model.lm_head_bias ? vocab : 0);
-  tied_head_parameters = model.tied_embeddings ? table : 0;
+  tied_head_parameters =
+      model.tied_embeddings || model.mtp_depth > 0 ? table : 0;
+  for (int64_t depth = 0; depth < model.mtp_depth; ++depth) {
+    mtp += LayerParameters(model.layers - 1);
+    mtp.dense += 2 * model.hidden * (model.hidden / tp) +
+                 (model.final_norm ? 3 : 2) * NormParameters(model);
+  }
 }
 
 ParameterCounts RankShape::LayerParameters(int64_t layer) const {
@@ -135,6 +141,7 @@ int64_t RankShape::EndsOf(const Chunk& chunk) const {
 
 ParameterCounts RankShape::ParametersOf(const Chunk& chunk) const {
   ParameterCounts counts{.dense = EndsOf(chunk)};
+  if (chunk.head) counts += mtp;
   for (int64_t i = 0; i < chunk.layers; ++i) {
     counts += LayerParameters(chunk.first_layer + i);
   }

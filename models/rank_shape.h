@@ -66,8 +66,11 @@ struct RankShape {
   ParameterCounts dense_layer, expert_layer;  // of either kind
   int64_t embedding_parameters;  // tokens and learned positions
   int64_t head_parameters;       // final norm, and the LM head if untied
-  int64_t tied_head_parameters;  // second copy of a tied embedding on the
-                                 // last stage of a pipeline
+  int64_t tied_head_parameters;  // second copy of the embedding on the last
+                                 // stage of a pipeline, where it is tied or
+                                 // multi-token prediction reads it
+  // Of the layers that predict further tokens, which the head's rank holds.
+  ParameterCounts mtp;
 
   // Of a chunk; counts a tied embedding once where both ends share a rank.
   ParameterCounts ParametersOf(const Chunk& chunk) const;

@@ -64,7 +64,7 @@ class StepEmitter {
     const bool ends =
         std::any_of(chunks_.begin(), chunks_.end(),
                     [](const Chunk& c) { return c.embedding || c.head; });
-    if (model_.tied_embeddings && split.pipeline > 1 && ends) {
+    if (shape_.tied_head_parameters > 0 && split.pipeline > 1 && ends) {
       AllReduce("reduce tied embedding", Axis::kEmbedding,
                 BytesOf(gradient(), shape_.tied_head_parameters), kNoTensor);
     }

@@ -28,6 +28,8 @@ class ChunkEmitter {
         experts_(training, layers_.shape(), &b_, ParameterKind::kExpert),
         kept_(static_cast<size_t>(chunk.layers)),
         weights_(kept_.size(), kNoTensor),
+        mtp_weights_(static_cast<size_t>(model.mtp_depth), kNoTensor),
+        mtp_expert_weights_(mtp_weights_.size(), kNoTensor),
         expert_weights_(kept_.size(), kNoTensor),
         ends_(kept_.size(), kNoTensor) {}
 
@@ -222,7 +224,65 @@ class ChunkEmitter {
     } else {
       if (!sharded) root_ = data_.GatherUpdated(TrainedEnds(HeadParameters()));
       head_ = layers_.HeadForward(x, root_);
+      MtpForward(x);
     }
+  }
+
+  // Of one layer that predicts a further token.
+  ParameterCounts MtpParameters() const {
+    ParameterCounts each = shape().mtp;
+    each.dense /= model_.mtp_depth;
+    each.expert /= model_.mtp_depth;
+    return each;
+  }
+
+  void SelectMtp(int64_t depth) {
+    layers_.SetRecompute(training_.recompute);
+    layers_.SetInputGradient(true);
+    layers_.SetExpertWeights(mtp_expert_weights_[static_cast<size_t>(depth)]);
+    b_.SetLayer(model_.layers + depth);
+  }
+
+  void GatherMtp(size_t depth, bool updated) {
+    const ParameterCounts unit = MtpParameters();
+    if (data_.sharded_weights()) {
+      mtp_weights_[depth] = data_.GatherUnit(unit.dense, kNoTensor);
+      mtp_expert_weights_[depth] = experts_.GatherUnit(unit.expert, kNoTensor);
+      data_.Unpack(unit.dense, mtp_weights_[depth]);
+      experts_.Unpack(unit.expert, mtp_expert_weights_[depth]);
+    } else if (updated) {
+      mtp_weights_[depth] = data_.GatherUpdated(unit.dense);
+      mtp_expert_weights_[depth] = experts_.GatherUpdated(unit.expert);
+    }
+  }
+
+  void MtpForward(TensorId x) {
+    for (int64_t depth = 0; depth < model_.mtp_depth; ++depth) {
+      const auto row = static_cast<size_t>(depth);
+      GatherMtp(row, true);
+      SelectMtp(depth);
+      mtp_.push_back(layers_.MtpForward(x, root_, mtp_weights_[row]));
+      x = mtp_.back().layer.output;
+      b_.SetLayer(-1);
+    }
+  }
+
+  // The last depth first; its hidden state is the one before's output, the
+  // first's the last layer's, whose gradient is returned.
+  TensorId MtpBackward() {
+    TensorId gradient = kNoTensor;
+    for (int64_t depth = model_.mtp_depth - 1; depth >= 0; --depth) {
+      const auto row = static_cast<size_t>(depth);
+      if (training_.overlap.reshard_after_forward) GatherMtp(row, false);
+      SelectMtp(depth);
+      gradient = layers_.MtpBackward(mtp_[row], gradient, root_,
+                                     mtp_weights_[row]);
+      const ParameterCounts unit = MtpParameters();
+      data_.Reduce(unit.dense, layers_.TakeGradients());
+      experts_.Reduce(unit.expert, layers_.TakeExpertGradients());
+      b_.SetLayer(-1);
+    }
+    return gradient;
   }
 
   // Backward of layer `i` runs what this says again.
@@ -242,7 +302,9 @@ class ChunkEmitter {
       gradient = Message(Axis::kBackwardIn, "receive gradients", kNoTensor,
                          Holder::kWorkspace);
     } else {
+      const TensorId further = MtpBackward();
       gradient = layers_.HeadBackward(head_, root_);
+      if (further != kNoTensor) gradient = layers_.Join(gradient, further);
     }
     int64_t root_left = TrainedEnds(RootParameters());
     if (data_.sharded_weights()) {
@@ -307,6 +369,8 @@ class ChunkEmitter {
   std::vector<LayerTensors> kept_;  // by layer of the chunk
   // Gathered weights of each layer, and those of its routed experts.
   std::vector<TensorId> weights_, expert_weights_;
+  std::vector<LayerEmitter::MtpTensors> mtp_;  // by depth
+  std::vector<TensorId> mtp_weights_, mtp_expert_weights_;
   std::vector<TensorId> ends_;      // last output of each layer in this pass
   TensorId root_ = kNoTensor;       // gathered embedding and head
   std::vector<TensorId> root_gradients_;

@@ -36,6 +36,7 @@ constexpr Range kTransformerRanges[] = {
     {"vocab", 1, kWidestMlp, true},   {"max_positions", 1, kLongest},
     {"norms_per_layer", 1, 4},        {"embedding_dim", 1, kWidest},
     {"sliding_window", 0, kLongest},  {"full_attention_every", 0, kMostLayers},
+    {"mtp_layers", 0, 16},
 };
 
 constexpr Range kExpertsRanges[] = {
@@ -110,6 +111,10 @@ absl::Status CheckHeads(const Transformer& t, FieldError error) {
     return error("kv_heads",
                  absl::StrCat(t.kv_heads(), " does not divide the model's ",
                               t.heads(), " heads"));
+  }
+  if (t.mtp_layers() > 0 && t.sliding_window() > 0) {
+    return error("mtp_layers",
+                 "multi-token prediction with windows is not modelled; 0 works");
   }
   if (t.has_latent() && (t.has_kv_heads() || t.has_head_dim())) {
     return error(t.has_kv_heads() ? "kv_heads" : "head_dim",

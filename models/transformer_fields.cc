@@ -134,6 +134,7 @@ ModelSpec ModelSpecOf(const Transformer& t, absl::string_view name) {
   model.tied_embeddings = t.tied_embeddings();
   model.embedding_dim = t.embedding_dim();
   model.lm_head_bias = t.lm_head_bias();
+  model.mtp_depth = t.mtp_layers();
   return model;
 }
 

@@ -68,7 +68,21 @@ std::vector<WeightMatrix> MatricesOf(const ModelSpec& model,
           MatricesOf(model, shape, chunk.first_layer + i);
       all.insert(all.end(), layer.begin(), layer.end());
     }
+    if (!chunk.head) continue;
+    for (int64_t depth = 0; depth < model.mtp_depth; ++depth) {
+      const std::vector<WeightMatrix> mtp = MtpMatricesOf(model, shape);
+      all.insert(all.end(), mtp.begin(), mtp.end());
+    }
   }
+  return all;
+}
+
+std::vector<WeightMatrix> MtpMatricesOf(const ModelSpec& model,
+                                        const RankShape& shape) {
+  std::vector<WeightMatrix> all =
+      MatricesOf(model, shape, model.layers - 1);
+  // Divided among tensor-parallel ranks as the heads are.
+  all.push_back({model.hidden * shape.q_heads / model.heads, 2 * model.hidden});
   return all;
 }
 
@@ -90,6 +104,10 @@ std::vector<WeightMatrix> TablesOf(const ModelSpec& model,
       if (model.positions == Positions::kLearned) {
         all.push_back({model.max_positions, model.hidden});
       }
+    }
+    if (chunk.head && model.mtp_depth > 0 && !model.tied_embeddings &&
+        !embedding) {
+      all.push_back({shape.vocab, model.hidden});
     }
     // A tied table is one where both ends share a rank.
     if (chunk.head && !(model.tied_embeddings && embedding)) {

@@ -32,6 +32,9 @@ std::vector<WeightMatrix> MatricesOf(const ModelSpec& model,
 std::vector<WeightMatrix> MatricesOf(const ModelSpec& model,
                                      const RankShape& shape,
                                      std::span<const Chunk> chunks);
+// Of a layer that predicts a further token; part of the last stage's.
+std::vector<WeightMatrix> MtpMatricesOf(const ModelSpec& model,
+                                        const RankShape& shape);
 // The tables at the ends of the model: embedding, learned positions, LM head.
 std::vector<WeightMatrix> TablesOf(const ModelSpec& model,
                                    const RankShape& shape,

@@ -134,6 +134,11 @@ class Checks {
                    "adapters of latent attention are not modelled; leave it "
                    "out, or take a model with multi-head or grouped attention");
     }
+    if (model_.mtp_depth > 0) {
+      return Error("lora",
+                   "adapters beside multi-token prediction are not modelled; "
+                   "leave it out, or set mtp_layers: 0");
+    }
     if (model_.experts) {
       return Error("lora",
                    "adapters in a mixture of experts are not modelled; leave "
