@@ -1,6 +1,7 @@
 #include "hardware/script_writer.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace hardware {
 namespace {
@@ -140,6 +141,19 @@ bool ScriptWriter::EndsLayer(const models::OpGraph& graph, size_t row,
   return true;
 }
 
+bool ScriptWriter::InGraph(const Op& op) const {
+  const models::Host& host = training_.host;
+  return host.cuda_graphs &&
+         (host.whole_iteration ? op.phase != Phase::kStep : op.layer >= 0);
+}
+
+bool ScriptWriter::BeginsGraph(const Op& op) {
+  if (training_.host.whole_iteration) {
+    return !std::exchange(graph_launched_, true);
+  }
+  return std::exchange(graph_layer_, op.layer) != op.layer;
+}
+
 TaskId ScriptWriter::WriteOp(const PricedOp& priced, sim::LabelId label,
                              int64_t pass, bool ends_layer,
                              std::span<const TaskId> after) {
@@ -147,9 +161,12 @@ TaskId ScriptWriter::WriteOp(const PricedOp& priced, sim::LabelId label,
   const models::Host& host = training_.host;
   const int launches =
       op.kernel() == nullptr ? 1 : models::LaunchesOf(*op.kernel());
-  if (!(host.cuda_graphs && op.layer >= 0)) {
+  if (!InGraph(op)) {
     host_ += sim::Microseconds(host.launch_microseconds * launches);
+  } else if (BeginsGraph(op)) {
+    host_ += sim::Microseconds(host.graph_microseconds);
   }
+  host_ += sim::Microseconds(op.host_microseconds);
   const int stream = models::StreamOf(op);
   sim::Task task{.duration = priced.time,
                  .issue = host_,
@@ -212,6 +229,12 @@ void ScriptWriter::WritePass(const Pass& pass) {
   buffers.resize(graph.tensors.size());
   std::vector<TaskId> after, sent;
   fresh_pass_ = true;
+  graph_layer_ = -1;
+  const models::Host& host = training_.host;
+  if (!(host.cuda_graphs && host.whole_iteration) &&
+      pass.kind != PassKind::kWeightGradient) {
+    host_ += sim::Microseconds(host.pass_microseconds);
+  }
   // Ops of the forward pass of this chunk are done: it ran earlier on this
   // rank.
   std::fill(tasks.begin(), tasks.end(), kNone);

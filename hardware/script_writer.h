@@ -56,7 +56,13 @@ class ScriptWriter {
   sim::Script script_;
   int64_t microbatches_;
 
+  // Whether a CUDA graph launches the op, and whether that graph begins here.
+  bool InGraph(const models::Op& op) const;
+  bool BeginsGraph(const models::Op& op);
+
   sim::Duration host_;      // host time since its last wait
+  int32_t graph_layer_ = -1;  // whose graph was launched last in this pass
+  bool graph_launched_ = false;  // that of the whole iteration
   uint32_t buffers_ = 0;    // allocated so far
   bool fresh_pass_ = true;  // no compute task of this pass yet
   // Newest task of each lane, by row of lane_of; kNone before the first.

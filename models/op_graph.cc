@@ -1,6 +1,7 @@
 #include "models/op_graph.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -42,6 +43,7 @@ TensorId OpGraphBuilder::Add(Op op, std::span<const TensorId> reads,
   op.layer = layer_;
   op.recompute = recompute_;
   op.weight_gradient = weight_gradient_ && phase_ == Phase::kBackward;
+  op.host_microseconds = std::exchange(host_microseconds_, 0);
   const absl::string_view name = op.name;
   const OpId id = ops_.Append(std::move(op));
   for (const TensorId tensor : reads) Read(id, tensor);

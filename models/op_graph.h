@@ -73,6 +73,8 @@ struct Op {
   bool host_sync = false;  // the host waits for its result (a loss read back)
   // A kernel on the stream of a communication instead of the compute stream.
   std::optional<Axis> beside = std::nullopt;
+  // What the host does before it launches it, beside the launch.
+  double host_microseconds = 0;
 
   const Kernel* kernel() const { return std::get_if<Kernel>(&work); }
   const Collective* collective() const {
@@ -111,6 +113,8 @@ class OpGraphBuilder {
   // Backward ops added from here on are weight gradients, or serve only them.
   void SetWeightGradient(bool weights) { weight_gradient_ = weights; }
   int32_t layer() const { return layer_; }
+  // The host works so long before it launches the op added next.
+  void SetHostTime(double microseconds) { host_microseconds_ = microseconds; }
 
   // Adds an op that reads `reads` (kNoTensor is skipped). Its output tensor is
   // returned; with zero bytes the output takes no memory (a view, or written
@@ -149,6 +153,7 @@ class OpGraphBuilder {
   int32_t layer_ = -1;
   bool recompute_ = false;
   bool weight_gradient_ = false;
+  double host_microseconds_ = 0;
   sim::Column<OpId, Op> ops_;
   std::vector<std::pair<OpId, OpId>> edges_;  // (op, one it needs)
   sim::Column<TensorId, Tensor> tensors_;

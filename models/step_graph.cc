@@ -39,10 +39,24 @@ class StepEmitter {
     CastWeights();
     data_.GatherAfterStep(parameters_.dense);
     experts_.GatherAfterStep(parameters_.expert);
+    WaitForHost();
     return std::move(b_).Build().value();
   }
 
  private:
+  // The step ends when the host is done with what it does between steps, which
+  // it begins when it has launched this one.
+  void WaitForHost() {
+    if (training_.host.step_microseconds == 0) return;
+    b_.SetHostTime(training_.host.step_microseconds);
+    b_.Add({.work = Kernel(MemoryBound{.kind = Pointwise::kReduction,
+                                       .read = sim::Bytes(4),
+                                       .written = sim::Bytes(4),
+                                       .flops = sim::Flops(0)}),
+            .name = "next step's first kernel"},
+           {});
+  }
+
   DType gradient() const {
     return training_.fp32_gradients ? DType::kFp32 : shape_.activation;
   }

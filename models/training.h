@@ -187,6 +187,12 @@ struct Host {
   double launch_microseconds = 5;
   // Layers are replayed as CUDA graphs: their kernels cost no host time.
   bool cuda_graphs = false;
+  // … all passes of a step are, as one graph.
+  bool whole_iteration = false;
+  double graph_microseconds = 0;  // to launch a graph, >= 0
+  // Host work before each forward or backward pass of a chunk, and between
+  // steps, >= 0.
+  double pass_microseconds = 0, step_microseconds = 0;
   // CUDA_LAUNCH_BLOCKING=1: the host waits for each kernel; nothing overlaps.
   bool launch_blocking = false;
   // The host waits at the end of each layer, forward and backward, as where a

@@ -108,12 +108,17 @@ class ChunkEmitter {
 
   // FP8 copies of a layer's weights.
   void QuantiseWeights(size_t i, bool backward) {
+    QuantiseWeights(LayerParameters(i).total() - shape().adapters, weights_[i],
+                    expert_weights_[i], backward);
+  }
+
+  // Of the layer that is emitted.
+  void QuantiseWeights(int64_t parameters, TensorId weights,
+                       TensorId expert_weights, bool backward) {
     if (training_.precision != Precision::kFp8) return;
-    const int64_t layer = chunk_.first_layer + static_cast<int64_t>(i);
-    if (training_.fp8.in_bf16(layer, model_.layers)) return;
+    if (training_.fp8.in_bf16(b_.layer(), model_.layers)) return;
     const std::optional<WeightCast> cast = WeightCastOf(training_, backward);
     if (!cast) return;
-    const int64_t parameters = LayerParameters(i).total() - shape().adapters;
     b_.Add({.work = Kernel(MemoryBound{
                 .kind = Pointwise::kCast,
                 .read = sim::Bytes(cast->read * parameters),
@@ -122,7 +127,7 @@ class ChunkEmitter {
                 .kernels = cast->kernels}),
             .name = cast->name,
             .when = cast->when},
-           {weights_[i], expert_weights_[i]});
+           {weights, expert_weights});
   }
 
   // Delayed scaling: at the end of each pass the largest values that it met,
@@ -261,6 +266,8 @@ class ChunkEmitter {
       const auto row = static_cast<size_t>(depth);
       GatherMtp(row, true);
       SelectMtp(depth);
+      QuantiseWeights(MtpParameters().total(), mtp_weights_[row],
+                      mtp_expert_weights_[row], false);
       mtp_.push_back(layers_.MtpForward(x, root_, mtp_weights_[row]));
       x = mtp_.back().layer.output;
       b_.SetLayer(-1);
@@ -275,6 +282,8 @@ class ChunkEmitter {
       const auto row = static_cast<size_t>(depth);
       if (training_.overlap.reshard_after_forward) GatherMtp(row, false);
       SelectMtp(depth);
+      QuantiseWeights(MtpParameters().total(), mtp_weights_[row],
+                      mtp_expert_weights_[row], true);
       gradient = layers_.MtpBackward(mtp_[row], gradient, root_,
                                      mtp_weights_[row]);
       const ParameterCounts unit = MtpParameters();

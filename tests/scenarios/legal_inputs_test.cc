@@ -176,6 +176,12 @@ void DrawTraining(Draw& d) {
     d.Flip(absl::StrCat("training.", field));
   }
   if (d.Once(8)) set("host.launch_blocking", "true");
+  if (d.Once(4)) {
+    set("host.cuda_graph_scope", d.Of({"LAYERS", "FULL_ITERATION"}));
+    set("host.graph_us", d.Of({"0", "2.5"}));
+    set("host.pass_us", d.Of({"0", "100"}));
+    set("host.step_us", d.Of({"0", "5000"}));
+  }
   if (d.Once(8)) set("host.synchronise_layers", "true");
   if (d.Once(3)) set("overlap.link_contention", "true");
 }
