@@ -2,9 +2,9 @@
 // Megatron-Core's MultiTokenPredictionLayer runs it: behind the model's last
 // layer, one further layer for each token beyond the next.
 //
-//   hidden of the depth before -> norm \
-//                                       [side by side] -> projection -> layer
-//   embedding of the tokens ahead -> norm /
+//   hidden of the depth before -> norm -+
+//                                       +-> side by side -> projection -> layer
+//   embedding of the tokens ahead -> norm -+
 //   -> norm, logits and loss, by the model's own head
 //
 // The projection is column-parallel and its output is gathered, so that the

@@ -28,9 +28,9 @@ class ChunkEmitter {
         experts_(training, layers_.shape(), &b_, ParameterKind::kExpert),
         kept_(static_cast<size_t>(chunk.layers)),
         weights_(kept_.size(), kNoTensor),
+        expert_weights_(kept_.size(), kNoTensor),
         mtp_weights_(static_cast<size_t>(model.mtp_depth), kNoTensor),
         mtp_expert_weights_(mtp_weights_.size(), kNoTensor),
-        expert_weights_(kept_.size(), kNoTensor),
         ends_(kept_.size(), kNoTensor) {}
 
   OpGraph Emit() && {
