@@ -42,7 +42,9 @@ TEST(LossScaling, ReadsAndWritesEveryGradientAndTellsTheHost) {
       EXPECT_EQ(WorkOf(*op.kernel()).read, sim::Bytes(4 * parameters));
       EXPECT_EQ(WorkOf(*op.kernel()).written, sim::Bytes(4 * parameters));
     }
-    if (op.name == "read overflow") EXPECT_TRUE(op.host_sync);
+    if (op.name == "read overflow") {
+      EXPECT_TRUE(op.host_sync);
+    }
   }
   // Over the four ranks that hold other gradients, as the norm is.
   EXPECT_EQ(Count(step, "overflow all-reduce"), 1);

@@ -83,7 +83,7 @@ TEST(Muon, GathersAtMostTwoBytesOfAMatrix) {
   // Liu et al. 2025, section 2.3: beside 4 bytes of a gradient scattered and
   // the weights gathered, BF16 momenta are gathered.
   const ModelSpec model = *LoadModel("llama3-8b");
-  const TrainingSpec training = Muon(64, MuonSharding::kGather);
+  const TrainingSpec training = Muon(512, MuonSharding::kGather);
   const std::vector<Chunk> whole = ChunksOf(model, training.split)[0];
   int64_t gathered = 0;
   for (const Op& op : StepOf(model, training).ops) {
