@@ -251,10 +251,11 @@ class ChunkEmitter {
   void GatherMtp(size_t depth, bool updated) {
     const ParameterCounts unit = MtpParameters();
     if (data_.sharded_weights()) {
-      mtp_weights_[depth] = data_.GatherUnit(unit.dense, kNoTensor);
-      mtp_expert_weights_[depth] = experts_.GatherUnit(unit.expert, kNoTensor);
-      data_.Unpack(unit.dense, mtp_weights_[depth]);
-      experts_.Unpack(unit.expert, mtp_expert_weights_[depth]);
+      const Phase pass = updated ? Phase::kForward : Phase::kBackward;
+      mtp_weights_[depth] = data_.Unpack(
+          unit.dense, data_.GatherUnit(unit.dense, kNoTensor, pass));
+      mtp_expert_weights_[depth] = experts_.Unpack(
+          unit.expert, experts_.GatherUnit(unit.expert, kNoTensor, pass));
     } else if (updated) {
       mtp_weights_[depth] = data_.GatherUpdated(unit.dense);
       mtp_expert_weights_[depth] = experts_.GatherUpdated(unit.expert);
