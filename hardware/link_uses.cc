@@ -10,13 +10,11 @@ namespace {
 using models::Axis;
 
 bool Leaves(Axis axis) {
-  return axis != Axis::kForwardIn && axis != Axis::kBackwardIn &&
-         axis != Axis::kToDevice;
+  return !models::Receives(axis) && axis != Axis::kToDevice;
 }
 
 bool Comes(Axis axis) {
-  return axis != Axis::kForwardOut && axis != Axis::kBackwardOut &&
-         axis != Axis::kToHost;
+  return !models::Sends(axis) && axis != Axis::kToHost;
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include "hardware/pricing.h"
 #include "hardware/script_writer.h"
 #include "models/expert_split.h"
-#include "models/schedules/schedule.h"
+#include "models/schedules/split_backward.h"
 
 namespace hardware {
 namespace {
@@ -169,11 +169,9 @@ LoweredStep LowerTraining(const models::ModelSpec& model,
   lowered.grid.FillGroups(lowered.axes, &lowered.program);
   if (training.overlap.link_contention) NameLinks(&lowered.program);
 
-  const models::Plan plan =
-      models::FindSchedule(split.schedule)
-          ->plan({.stages = split.pipeline,
-                  .chunks = split.virtual_stages,
-                  .microbatches = training.microbatches()});
+  const models::Pipeline pipeline = split.PipelineOf(training.microbatches());
+  models::Plan plan = split.PlanOf(training.microbatches());
+  if (training.overlap.delay_weight_gradients) plan = SplitBackward(plan);
   const CostModel loaded = cost.InTraining();
   const Cluster busy = cluster.InTraining();
   const int64_t rows = load.routed() * split.parts_of_expert();
@@ -188,7 +186,7 @@ LoweredStep LowerTraining(const models::ModelSpec& model,
     double model_each = 0, hardware_each = 0;
     CountFlops(graphs, rows, &model_each, &hardware_each);
     const auto passes =
-        static_cast<double>(training.microbatches() * kind.ranks);
+        static_cast<double>(models::MicrobatchesOf(pipeline) * kind.ranks);
     model_flops += model_each * passes;
     hardware_flops += hardware_each * passes;
   }

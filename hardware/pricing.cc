@@ -45,6 +45,11 @@ Category CategoryOf(Axis axis) {
     case Axis::kForwardOut:
     case Axis::kBackwardIn:
     case Axis::kBackwardOut:
+    case Axis::kUpForwardIn:
+    case Axis::kUpForwardOut:
+    case Axis::kUpBackwardIn:
+    case Axis::kUpBackwardOut:
+    case Axis::kVocabulary:
       return Category::kPipeline;
     case Axis::kToHost:
     case Axis::kToDevice:
@@ -137,6 +142,10 @@ PricedOp PriceOp(const Op& op, int64_t stage, const CostModel& cost,
   PricedOp priced;
   priced.op = op;
   priced.stage = stage;
+  if (op.hand_over) {
+    priced.category = Category::kMemoryBound;
+    return priced;
+  }
   priced.category = CategoryOf(op);
   const models::Collective* collective = op.collective();
   if (collective != nullptr && models::IsOnHost(collective->axis)) {

@@ -1,7 +1,6 @@
 #include "hardware/rank_grid.h"
 
 #include <map>
-#include <utility>
 
 #include "models/data_parallel.h"
 
@@ -11,6 +10,8 @@ using models::Axis;
 
 RankGrid::RankGrid(const models::Split& split)
     : split_(split),
+      placement_(split.placement()),
+      copies_(split.copies()),
       shard_ranks_(models::ShardRanks(split)),
       expert_shard_ranks_(
           models::ShardRanks(split, models::ParameterKind::kExpert)),
@@ -50,6 +51,7 @@ std::vector<int> RankGrid::ExpertGroupOf(int64_t rank, Axis axis) const {
   }
   if (axis == Axis::kExpertModel) {
     for (int64_t s = 0; s < split_.pipeline; ++s) {
+      if (CopyOf(s) != CopyOf(stage)) continue;
       for (p.expert = 0; p.expert < split_.expert; ++p.expert) {
         for (p.tensor = 0; p.tensor < split_.parts_of_expert(); ++p.tensor) {
           add(s);
@@ -58,14 +60,16 @@ std::vector<int> RankGrid::ExpertGroupOf(int64_t rank, Axis axis) const {
     }
     return group;
   }
-  for (p.copy = 0; p.copy < split_.expert_copies(); ++p.copy) {
-    const bool of_shard =
-        p.copy / expert_shard_ranks_ == here.copy / expert_shard_ranks_;
+  const int64_t of_stage = split_.expert_copies() / copies_;
+  const int64_t mine = here.copy + of_stage * CopyOf(stage);
+  for (int64_t i = 0; i < of_stage * copies_; ++i) {
+    const bool of_shard = i / expert_shard_ranks_ == mine / expert_shard_ranks_;
     const bool of_replicate =
-        p.copy % expert_shard_ranks_ == here.copy % expert_shard_ranks_;
+        i % expert_shard_ranks_ == mine % expert_shard_ranks_;
     if (axis == Axis::kExpertShard && !of_shard) continue;
     if (axis == Axis::kExpertReplicate && !of_replicate) continue;
-    add(stage);
+    p.copy = i % of_stage;
+    add(StageOfCopy(stage, i / of_stage));
   }
   return group;
 }
@@ -104,8 +108,38 @@ int64_t RankGrid::RankAt(const RankPlace& p) const {
 int64_t RankGrid::Neighbour(int64_t stage, int step) const {
   const int64_t next = stage + step;
   if (next >= 0 && next < split_.pipeline) return next;
-  if (split_.pipeline == 1 || split_.virtual_stages == 1) return -1;
+  if (split_.pipeline == 1 || split_.virtual_stages == 1 ||
+      placement_ != models::Placement::kRing) {
+    return -1;
+  }
   return (next + split_.pipeline) % split_.pipeline;
+}
+
+std::pair<int64_t, int64_t> RankGrid::Channel(int64_t stage, Axis axis) const {
+  switch (axis) {
+    case Axis::kForwardIn:
+    case Axis::kUpBackwardIn:
+      return {Neighbour(stage, -1), stage};
+    case Axis::kForwardOut:
+    case Axis::kUpBackwardOut:
+      return {stage, Neighbour(stage, +1)};
+    case Axis::kBackwardIn:
+    case Axis::kUpForwardIn:
+      return {Neighbour(stage, +1), stage};
+    case Axis::kBackwardOut:
+    case Axis::kUpForwardOut:
+      return {stage, Neighbour(stage, -1)};
+    default:
+      return {-1, -1};
+  }
+}
+
+int64_t RankGrid::CopyOf(int64_t stage) const {
+  return copies_ > 1 && stage >= split_.pipeline / 2 ? 1 : 0;
+}
+
+int64_t RankGrid::StageOfCopy(int64_t stage, int64_t copy) const {
+  return copy == CopyOf(stage) ? stage : split_.pipeline - 1 - stage;
 }
 
 std::vector<int> RankGrid::GroupOf(int64_t rank, Axis axis) const {
@@ -151,8 +185,9 @@ std::vector<int> RankGrid::GroupOf(int64_t rank, Axis axis) const {
     case Axis::kShardFar: {
       // Replica number: context fastest, as the ranks are.
       const int64_t replicas = split_.context * split_.data;
-      const int64_t mine = here.context + split_.context * here.data;
-      for (int64_t i = 0; i < replicas; ++i) {
+      const int64_t mine = here.context + split_.context * here.data +
+                           replicas * CopyOf(here.stage);
+      for (int64_t i = 0; i < replicas * copies_; ++i) {
         if (axis == Axis::kShard && i / shard_ranks_ != mine / shard_ranks_) {
           continue;
         }
@@ -162,18 +197,20 @@ std::vector<int> RankGrid::GroupOf(int64_t rank, Axis axis) const {
         }
         if (!SharesPart(axis, i, mine)) continue;
         p.context = i % split_.context;
-        p.data = i / split_.context;
+        p.data = i / split_.context % split_.data;
+        p.stage = StageOfCopy(here.stage, i / replicas);
         add(p);
       }
       break;
     }
     case Axis::kEmbedding:
-      if (split_.pipeline == 1) break;
+      if (split_.ends_meet()) break;
       if (here.stage != 0 && here.stage != split_.pipeline - 1) break;
       channel(0, split_.pipeline - 1);
       break;
     case Axis::kModel:
       for (p.stage = 0; p.stage < split_.pipeline; ++p.stage) {
+        if (CopyOf(p.stage) != CopyOf(here.stage)) continue;
         for (p.tensor = 0; p.tensor < split_.tensor; ++p.tensor) add(p);
       }
       break;
@@ -183,16 +220,19 @@ std::vector<int> RankGrid::GroupOf(int64_t rank, Axis axis) const {
       }
       break;
     case Axis::kForwardIn:
-      channel(Neighbour(here.stage, -1), here.stage);
-      break;
     case Axis::kForwardOut:
-      channel(here.stage, Neighbour(here.stage, +1));
-      break;
     case Axis::kBackwardIn:
-      channel(Neighbour(here.stage, +1), here.stage);
-      break;
     case Axis::kBackwardOut:
-      channel(here.stage, Neighbour(here.stage, -1));
+    case Axis::kUpForwardIn:
+    case Axis::kUpForwardOut:
+    case Axis::kUpBackwardIn:
+    case Axis::kUpBackwardOut: {
+      const auto [sender, receiver] = Channel(here.stage, axis);
+      channel(sender, receiver);
+      break;
+    }
+    case Axis::kVocabulary:
+      for (p.stage = 0; p.stage < split_.pipeline; ++p.stage) add(p);
       break;
     case Axis::kToHost:
     case Axis::kToDevice:
@@ -210,18 +250,6 @@ std::vector<int> RankGrid::GroupOf(int64_t rank, Axis axis) const {
   return group;
 }
 
-namespace {
-
-// A channel is met as "out" by its sender and as "in" by its receiver: one
-// group. Every other axis has groups of its own.
-Axis KindOfGroup(Axis axis) {
-  if (axis == Axis::kForwardOut) return Axis::kForwardIn;
-  if (axis == Axis::kBackwardOut) return Axis::kBackwardIn;
-  return axis;
-}
-
-}  // namespace
-
 void RankGrid::FillGroups(const std::vector<Axis>& axes,
                           sim::Program* program) const {
   const auto ranks = static_cast<size_t>(split_.ranks());
@@ -230,7 +258,8 @@ void RankGrid::FillGroups(const std::vector<Axis>& axes,
     program->axes.Append(std::string(models::NameOf(axis)));
   }
   // A group is known by its kind and its first two members: no two groups of a
-  // kind share both.
+  // kind share both. A channel is met as "out" by its sender and as "in" by its
+  // receiver: one group. Every other axis has groups of its own.
   std::map<std::pair<Axis, std::pair<int, int>>, sim::GroupId> known;
   for (size_t rank = 0; rank < ranks; ++rank) {
     for (size_t column = 0; column < axes.size(); ++column) {
@@ -240,7 +269,7 @@ void RankGrid::FillGroups(const std::vector<Axis>& axes,
           GroupOf(static_cast<int64_t>(rank), axes[column]);
       if (group.size() < 2) continue;
       const auto [it, fresh] = known.try_emplace(
-          {KindOfGroup(axes[column]), {group[0], group[1]}}, sim::GroupId{});
+          {models::ReceivingEnd(axes[column]), {group[0], group[1]}}, sim::GroupId{});
       if (fresh) {
         std::vector<sim::RankId> members;
         members.reserve(group.size());
@@ -250,9 +279,7 @@ void RankGrid::FillGroups(const std::vector<Axis>& axes,
         }
         it->second = program->members.Append(members);
         // Spare the other members of a symmetric group the search.
-        if (KindOfGroup(axes[column]) == axes[column] &&
-            axes[column] != Axis::kForwardIn &&
-            axes[column] != Axis::kBackwardIn) {
+        if (!models::Sends(axes[column]) && !models::Receives(axes[column])) {
           for (const int member : group) {
             program
                 ->groups[static_cast<size_t>(member) * axes.size() + column] =

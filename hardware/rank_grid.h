@@ -10,6 +10,7 @@
 #define HARDWARE_RANK_GRID_H_
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "models/op.h"
@@ -43,7 +44,7 @@ class RankGrid {
   ExpertPlace ExpertPlaceOf(int64_t rank) const;
 
   // The members of `rank`'s group on `axis`, by position; empty if it has none
-  // (a stage without a neighbour, a split without that axis). On the four
+  // (a stage without a neighbour, a split without that axis). On the eight
   // pipeline axes: the sender, then the receiver.
   std::vector<int> GroupOf(int64_t rank, models::Axis axis) const;
 
@@ -54,8 +55,13 @@ class RankGrid {
 
  private:
   // The stage after (+1) or before (-1), or -1: a ring where stages hold
-  // several chunks, else a line.
+  // several chunks in turn, else a line.
   int64_t Neighbour(int64_t stage, int step) const;
+  // The sender's stage and the receiver's on a channel of `stage`; -1: none.
+  std::pair<int64_t, int64_t> Channel(int64_t stage, models::Axis axis) const;
+  // The stage that holds copy `copy` of what `stage` holds.
+  int64_t StageOfCopy(int64_t stage, int64_t copy) const;
+  int64_t CopyOf(int64_t stage) const;
 
   // Of two replicas by number: whether they meet on one of ZeRO++'s axes.
   bool SharesPart(models::Axis axis, int64_t a, int64_t b) const;
@@ -63,6 +69,8 @@ class RankGrid {
   std::vector<int> ExpertGroupOf(int64_t rank, models::Axis axis) const;
 
   models::Split split_;
+  models::Placement placement_;
+  int64_t copies_;              // of the model, on different stages
   int64_t shard_ranks_;         // ranks of one FSDP shard group
   int64_t expert_shard_ranks_;  // and of one of experts' copies
   int64_t near_ranks_;          // of a shard group, in one server

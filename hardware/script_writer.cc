@@ -19,14 +19,25 @@ constexpr TaskId kNone{0xffffffff};
 
 bool IsSend(const Op& op) {
   const models::Collective* c = op.collective();
-  return c != nullptr &&
-         (c->axis == Axis::kForwardOut || c->axis == Axis::kBackwardOut);
+  return c != nullptr && models::Sends(c->axis);
 }
 
 bool IsReceive(const Op& op) {
   const models::Collective* c = op.collective();
-  return c != nullptr &&
-         (c->axis == Axis::kForwardIn || c->axis == Axis::kBackwardIn);
+  return c != nullptr && models::Receives(c->axis);
+}
+
+bool SendsTokens(const Op& op) {
+  const models::Collective* c = op.collective();
+  return c != nullptr && c->axis == Axis::kExpert;
+}
+
+// Which op of the pass is the last to read each tensor.
+const sim::Runs<OpId, models::TensorId>& FreesIn(const Pass& pass,
+                                                 const models::OpGraph& graph) {
+  const bool split = pass.kind == PassKind::kInputGradient ||
+                     pass.kind == PassKind::kWeightGradient;
+  return split ? graph.frees_split : graph.frees;
 }
 
 bool IsHostWork(const Op& op) {
@@ -51,10 +62,12 @@ ScriptWriter::ScriptWriter(const models::TrainingSpec& training,
       labels_(labels),
       ops_(ops),
       rows_(rows),
-      microbatches_(training.microbatches()) {
+      microbatches_(training.microbatches()),
+      asynchronous_(training.overlap.pipeline || training.split.asynchronous()),
+      activations_(static_cast<size_t>(microbatches_), kNone),
+      gradients_(activations_) {
   newest_.fill(kNone);
-  for (const models::OpGraph& chunk : graphs.chunks) {
-    task_of_.emplace_back(chunk.ops.size(), kNone);
+  for (size_t chunk = 0; chunk < graphs.chunks.size(); ++chunk) {
     unfinished_.emplace_back(static_cast<size_t>(microbatches_));
     buffer_of_.emplace_back(static_cast<size_t>(microbatches_));
   }
@@ -63,7 +76,14 @@ ScriptWriter::ScriptWriter(const models::TrainingSpec& training,
 sim::Script ScriptWriter::Write(std::span<const Pass> passes) && {
   FindEnds(passes);
   WriteResident();
-  for (const Pass& pass : passes) WritePass(pass);
+  for (size_t i = 0; i < passes.size(); ++i) {
+    if (passes[i].with_next && i + 1 < passes.size()) {
+      WritePair(passes[i], passes[i + 1]);
+      ++i;
+    } else {
+      WritePass(passes[i]);
+    }
+  }
   WriteStep();
   return std::move(script_);
 }
@@ -112,17 +132,17 @@ bool ScriptWriter::Skipped(const Op& op, const Pass& pass) const {
 // interleaved stage receives what it needs passes later, so its receives are
 // posted ahead (Megatron buffers them likewise). Weight gradients of a split
 // pass need no message, and run under those of the pass before.
-void ScriptWriter::WaitForBlockingMessages(const Op& op, const Pass& pass,
+void ScriptWriter::WaitForBlockingMessages(const Op& op, const Writing& writing,
                                            std::vector<TaskId>* after) const {
   const bool ahead = training_.split.virtual_stages > 1;
-  if (training_.overlap.pipeline || pass.kind == PassKind::kWeightGradient ||
+  if (asynchronous_ || writing.pass.kind == PassKind::kWeightGradient ||
       (ahead && (training_.host.launch_blocking ||
                  training_.host.synchronise_layers))) {
     return;
   }
   const TaskId newest = newest_[0];
   if (IsReceive(op) && !ahead && newest != kNone) after->push_back(newest);
-  if (op.kernel() != nullptr && fresh_pass_) {
+  if (op.kernel() != nullptr && writing.fresh) {
     after->insert(after->end(), messages_.begin(), messages_.end());
   }
 }
@@ -189,6 +209,10 @@ TaskId ScriptWriter::WriteOp(const PricedOp& priced, sim::LabelId label,
   if (task.host_sync) host_ = sim::Duration(0);
   const TaskId id = script_.Append(task, after);
   newest_[static_cast<size_t>(stream)] = id;
+  for (const Taken& taken : taken_) {
+    Allocate(id, *taken.tensor, taken.buffer);
+  }
+  taken_.clear();
   return id;
 }
 
@@ -199,74 +223,156 @@ void ScriptWriter::Allocate(TaskId task, const models::Tensor& tensor,
       {task, *buffer, tensor.bytes, static_cast<sim::HolderId>(tensor.holder)});
 }
 
-void ScriptWriter::FindWaits(const models::OpGraph& graph, OpId op,
-                             const Pass& pass, std::vector<TaskId>* after) {
-  const auto chunk = static_cast<size_t>(pass.chunk);
+void ScriptWriter::FindWaits(OpId op, const Writing& writing,
+                             std::vector<TaskId>* after) const {
+  const auto chunk = static_cast<size_t>(writing.pass.chunk);
+  const models::OpGraph& graph = graphs_.chunks[chunk];
   const std::vector<TaskId>& before =
-      unfinished_[chunk][static_cast<size_t>(pass.microbatch)];
+      unfinished_[chunk][static_cast<size_t>(writing.pass.microbatch)];
+  const auto stream = static_cast<size_t>(models::StreamOf(graph.ops[op]));
   for (const OpId need : graph.needs[op]) {
-    TaskId task = task_of_[chunk][sim::Row(need)];
-    if (task == kNone && pass.kind == PassKind::kWeightGradient) {
+    TaskId task = writing.task_of[sim::Row(need)];
+    if (task == kNone && writing.pass.kind == PassKind::kWeightGradient) {
       task = before[sim::Row(need)];
     }
-    if (task != kNone &&
-        models::StreamOf(graph.ops[need]) != models::StreamOf(graph.ops[op])) {
+    if (task != kNone && script_.tasks[task].lane != rows_.lane_of[stream]) {
       after->push_back(task);
     }
   }
-  WaitForBlockingMessages(graph.ops[op], pass, after);
+  WaitForBlockingMessages(graph.ops[op], writing, after);
 }
 
-void ScriptWriter::WritePass(const Pass& pass) {
-  const auto chunk = static_cast<size_t>(pass.chunk);
-  const auto microbatch = static_cast<size_t>(pass.microbatch);
+TaskId ScriptWriter::HandedOver(OpId op, const Writing& writing) {
+  const models::OpGraph& graph =
+      graphs_.chunks[static_cast<size_t>(writing.pass.chunk)];
+  auto& handed = graph.ops[op].phase == Phase::kForward ? activations_
+                                                        : gradients_;
+  TaskId& task = handed[static_cast<size_t>(writing.pass.microbatch)];
+  TaskId made = kNone;
+  for (const OpId need : graph.needs[op]) {
+    const TaskId of_need = writing.task_of[sim::Row(need)];
+    if (of_need != kNone && (made == kNone || made < of_need)) made = of_need;
+  }
+  if (made != kNone) task = made;
+  return task;
+}
+
+// No task of its own: the task before frees what it was the last to need, the
+// one behind allocates what it brings.
+void ScriptWriter::WriteHandOver(OpId op, Writing* writing) {
+  const auto chunk = static_cast<size_t>(writing->pass.chunk);
   const models::OpGraph& graph = graphs_.chunks[chunk];
-  const bool split = pass.kind == PassKind::kInputGradient ||
-                     pass.kind == PassKind::kWeightGradient;
-  const auto& frees = split ? graph.frees_split : graph.frees;
-  std::vector<TaskId>& tasks = task_of_[chunk];
-  std::vector<sim::BufferId>& buffers = buffer_of_[chunk][microbatch];
-  buffers.resize(graph.tensors.size());
-  std::vector<TaskId> after, sent;
-  fresh_pass_ = true;
+  writing->task_of[sim::Row(op)] = HandedOver(op, *writing);
+  std::vector<sim::BufferId>& buffers =
+      buffer_of_[chunk][static_cast<size_t>(writing->pass.microbatch)];
+  for (const models::TensorId tensor : graph.makes[op]) {
+    taken_.push_back({&graph.tensors[tensor], &buffers[sim::Row(tensor)]});
+  }
+  for (const models::TensorId tensor : FreesIn(writing->pass, graph)[op]) {
+    sim::BufferId* buffer = &buffers[sim::Row(tensor)];
+    // A chunk without layers hands on what it took.
+    if (std::erase_if(taken_, [&](const Taken& t) {
+          return t.buffer == buffer;
+        }) > 0) {
+      continue;
+    }
+    script_.memory.push_back(
+        {sim::AsId<TaskId>(script_.tasks.size() - 1), *buffer, sim::Bytes(0),
+         static_cast<sim::HolderId>(graph.tensors[tensor].holder)});
+  }
+}
+
+ScriptWriter::Writing ScriptWriter::Begin(const Pass& pass) {
   graph_layer_ = -1;
   const models::Host& host = training_.host;
   if (!(host.cuda_graphs && host.whole_iteration) &&
       pass.kind != PassKind::kWeightGradient) {
     host_ += sim::Microseconds(host.pass_microseconds);
   }
+  const models::OpGraph& graph =
+      graphs_.chunks[static_cast<size_t>(pass.chunk)];
   // Ops of the forward pass of this chunk are done: it ran earlier on this
   // rank.
-  std::fill(tasks.begin(), tasks.end(), kNone);
-  for (size_t row = 0; row < graph.ops.size(); ++row) {
-    const auto id = sim::AsId<OpId>(row);
-    const Op& op = graph.ops[id];
-    if (Skipped(op, pass)) continue;
-    after.clear();
-    FindWaits(graph, id, pass, &after);
-    const auto label =
-        sim::AsId<sim::LabelId>(sim::Row(labels_.chunks[chunk]) + row);
-    const TaskId task = WriteOp(ops_[label], label, pass.microbatch,
-                                EndsLayer(graph, row, pass), after);
-    tasks[row] = task;
-    if (op.kernel() != nullptr) fresh_pass_ = false;
-    if (IsSend(op)) sent.push_back(task);
-    for (const models::TensorId tensor : graph.makes[id]) {
-      Allocate(task, graph.tensors[tensor], &buffers[sim::Row(tensor)]);
-    }
-    for (const models::TensorId tensor : frees[id]) {
-      script_.memory.push_back(
-          {task, buffers[sim::Row(tensor)], sim::Bytes(0),
-           static_cast<sim::HolderId>(graph.tensors[tensor].holder)});
-    }
+  return {.pass = pass,
+          .task_of = std::vector<TaskId>(graph.ops.size(), kNone),
+          .sent = {}};
+}
+
+bool ScriptWriter::Done(const Writing& writing) const {
+  return writing.row ==
+         graphs_.chunks[static_cast<size_t>(writing.pass.chunk)].ops.size();
+}
+
+void ScriptWriter::WriteOpOf(Writing* writing) {
+  const Pass& pass = writing->pass;
+  const auto chunk = static_cast<size_t>(pass.chunk);
+  const models::OpGraph& graph = graphs_.chunks[chunk];
+  const auto id = sim::AsId<OpId>(writing->row);
+  const Op& op = graph.ops[id];
+  if (op.hand_over) return WriteHandOver(id, writing);
+  std::vector<TaskId> after;
+  FindWaits(id, *writing, &after);
+  const auto label =
+      sim::AsId<sim::LabelId>(sim::Row(labels_.chunks[chunk]) + writing->row);
+  const TaskId task = WriteOp(ops_[label], label, pass.microbatch,
+                              EndsLayer(graph, writing->row, pass), after);
+  writing->task_of[writing->row] = task;
+  if (op.kernel() != nullptr) writing->fresh = false;
+  if (IsSend(op)) writing->sent.push_back(task);
+  const auto& frees = FreesIn(pass, graph);
+  std::vector<sim::BufferId>& buffers =
+      buffer_of_[chunk][static_cast<size_t>(pass.microbatch)];
+  for (const models::TensorId tensor : graph.makes[id]) {
+    Allocate(task, graph.tensors[tensor], &buffers[sim::Row(tensor)]);
   }
-  if (pass.kind != PassKind::kWeightGradient) messages_ = std::move(sent);
+  for (const models::TensorId tensor : frees[id]) {
+    script_.memory.push_back(
+        {task, buffers[sim::Row(tensor)], sim::Bytes(0),
+         static_cast<sim::HolderId>(graph.tensors[tensor].holder)});
+  }
+}
+
+void ScriptWriter::WriteOps(bool turns, Writing* writing) {
+  const auto chunk = static_cast<size_t>(writing->pass.chunk);
+  const models::OpGraph& graph = graphs_.chunks[chunk];
+  buffer_of_[chunk][static_cast<size_t>(writing->pass.microbatch)].resize(
+      graph.tensors.size());
+  for (bool turn = false; !turn && !Done(*writing); ++writing->row) {
+    const Op& op = graph.ops[sim::AsId<OpId>(writing->row)];
+    if (Skipped(op, writing->pass)) continue;
+    WriteOpOf(writing);
+    turn = turns && SendsTokens(op);
+  }
+}
+
+void ScriptWriter::End(Writing* writing) {
+  const Pass& pass = writing->pass;
+  const auto chunk = static_cast<size_t>(pass.chunk);
+  const auto microbatch = static_cast<size_t>(pass.microbatch);
+  if (pass.kind != PassKind::kWeightGradient) {
+    messages_ = std::move(writing->sent);
+  }
   if (models::GivesWeightGradient(pass.kind)) {
-    std::vector<sim::BufferId>().swap(buffers);
+    std::vector<sim::BufferId>().swap(buffer_of_[chunk][microbatch]);
     std::vector<TaskId>().swap(unfinished_[chunk][microbatch]);
   } else if (pass.kind == PassKind::kInputGradient) {
-    unfinished_[chunk][microbatch] = tasks;
+    unfinished_[chunk][microbatch] = std::move(writing->task_of);
   }
+}
+
+void ScriptWriter::WritePass(const Pass& pass) {
+  Writing writing = Begin(pass);
+  WriteOps(false, &writing);
+  End(&writing);
+}
+
+// Each pass computes while the other's tokens travel.
+void ScriptWriter::WritePair(const Pass& one, const Pass& other) {
+  Writing writings[] = {Begin(one), Begin(other)};
+  while (!Done(writings[0]) || !Done(writings[1])) {
+    for (Writing& writing : writings) WriteOps(true, &writing);
+  }
+  for (Writing& writing : writings) End(&writing);
 }
 
 // The step starts when every lane has drained: gradients are complete. The CPU
@@ -316,7 +422,10 @@ void ScriptWriter::WriteStep() {
     after.erase(std::unique(after.begin(), after.end()), after.end());
     const auto label = sim::AsId<sim::LabelId>(sim::Row(labels_.step) + row);
     tasks[row] = WriteOp(ops_[label], label, 0, false, after);
-    if (op.collective() != nullptr && !host) reduction = tasks[row];
+    // What is sent on is for other stages.
+    if (op.collective() != nullptr && !host && !IsSend(op)) {
+      reduction = tasks[row];
+    }
     if (host && op.collective()->axis == Axis::kToDevice) fetched = tasks[row];
     if (host && op.collective()->axis == Axis::kToHost) left = tasks[row];
   }

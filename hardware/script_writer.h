@@ -30,7 +30,23 @@ class ScriptWriter {
 
  private:
   void WriteResident();
+  // A pass while it is written; of two that overlap, each stops where its
+  // tokens travel between experts.
+  struct Writing {
+    models::Pass pass;
+    size_t row = 0;                   // next op
+    bool fresh = true;                // no compute task yet
+    std::vector<sim::TaskId> task_of;  // by op
+    std::vector<sim::TaskId> sent;
+  };
   void WritePass(const models::Pass& pass);
+  void WritePair(const models::Pass& one, const models::Pass& other);
+  Writing Begin(const models::Pass& pass);
+  // Writes ops until the pass ends or, if `turns`, tokens set out.
+  void WriteOps(bool turns, Writing* writing);
+  void WriteOpOf(Writing* writing);
+  void End(Writing* writing);
+  bool Done(const Writing& writing) const;
   void WriteStep();
   // Finds the passes of each chunk that come first and last.
   void FindEnds(std::span<const models::Pass> passes);
@@ -41,10 +57,13 @@ class ScriptWriter {
   sim::TaskId WriteOp(const PricedOp& op, sim::LabelId label, int64_t pass,
                       bool ends_layer, std::span<const sim::TaskId> after);
   // What `op` of the pass waits for: ops of other lanes.
-  void FindWaits(const models::OpGraph& graph, models::OpId op,
-                 const models::Pass& pass, std::vector<sim::TaskId>* after);
-  void WaitForBlockingMessages(const models::Op& op, const models::Pass& pass,
+  void FindWaits(models::OpId op, const Writing& writing,
+                 std::vector<sim::TaskId>* after) const;
+  void WaitForBlockingMessages(const models::Op& op, const Writing& writing,
                                std::vector<sim::TaskId>* after) const;
+  // The task that made what the chunk hands over, or what was handed to it.
+  sim::TaskId HandedOver(models::OpId op, const Writing& writing);
+  void WriteHandOver(models::OpId op, Writing* writing);
   void Allocate(sim::TaskId task, const models::Tensor& tensor,
                 sim::BufferId* buffer);
 
@@ -55,6 +74,7 @@ class ScriptWriter {
   const Rows& rows_;
   sim::Script script_;
   int64_t microbatches_;
+  bool asynchronous_;  // no pass waits for messages of another
 
   // Whether a CUDA graph launches the op, and whether that graph begins here.
   bool InGraph(const models::Op& op) const;
@@ -64,7 +84,6 @@ class ScriptWriter {
   int32_t graph_layer_ = -1;  // whose graph was launched last in this pass
   bool graph_launched_ = false;  // that of the whole iteration
   uint32_t buffers_ = 0;    // allocated so far
-  bool fresh_pass_ = true;  // no compute task of this pass yet
   // Newest task of each lane, by row of lane_of; kNone before the first.
   std::array<sim::TaskId, models::kAxes + 1> newest_;
   std::vector<sim::TaskId> messages_;  // sent by the pass before
@@ -74,12 +93,19 @@ class ScriptWriter {
     int64_t first = 0, last = 0;
   };
   std::vector<Ends> ends_;
-  // By chunk: the task that stands for each op, and by microbatch the buffers
-  // of its tensors; and the tasks of input-gradient passes whose weight
-  // gradients are still to come.
-  std::vector<std::vector<sim::TaskId>> task_of_;
+  // By chunk and microbatch the buffers of its tensors, and the tasks of
+  // input-gradient passes whose weight gradients are still to come.
   std::vector<std::vector<std::vector<sim::TaskId>>> unfinished_;
   std::vector<std::vector<std::vector<sim::BufferId>>> buffer_of_;
+  // By microbatch: the task that made activations or gradients which the next
+  // chunk of this rank takes over.
+  std::vector<sim::TaskId> activations_, gradients_;
+  // What was taken over since the newest task; the next one allocates it.
+  struct Taken {
+    const models::Tensor* tensor;
+    sim::BufferId* buffer;
+  };
+  std::vector<Taken> taken_;
 };
 
 }  // namespace hardware

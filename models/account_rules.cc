@@ -45,14 +45,14 @@ int64_t RanksOn(Axis axis, const Split& split) {
     case Axis::kContextHeads:
       return split.head_ranks();
     case Axis::kData:
-      return split.data * split.context;
+      return split.copies() * split.data * split.context;
     case Axis::kShard:
       return split.shard_group > 0 ? split.shard_group
-                                   : split.data * split.context;
+                                   : split.copies() * split.data * split.context;
     case Axis::kReplicate:
-      return split.data * split.context / split.shard_group;
+      return split.copies() * split.data * split.context / split.shard_group;
     case Axis::kModel:
-      return split.tensor * split.pipeline;
+      return split.tensor * split.pipeline / split.copies();
     case Axis::kSecondShard:
       return split.second_shard;
     case Axis::kShardNear:

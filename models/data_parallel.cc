@@ -9,14 +9,15 @@ namespace models {
 
 int64_t ReplicasOf(const Split& split, ParameterKind kind) {
   return kind == ParameterKind::kExpert ? split.expert_copies()
-                                        : split.data * split.context;
+                                        : split.copies() * split.data *
+                                              split.context;
 }
 
 int64_t ShardRanks(const Split& split, ParameterKind kind) {
   if (split.zero == 0) return 1;
   const int64_t all = ReplicasOf(split, kind);
   if (split.shard_group == 0) return all;
-  const int64_t groups = split.data * split.context / split.shard_group;
+  const int64_t groups = ReplicasOf(split) / split.shard_group;
   return all / groups;
 }
 

@@ -119,7 +119,7 @@ struct HeldParameters {
 HeldParameters HeldOf(const RankShape& shape, std::span<const Chunk> chunks);
 sim::Bytes HeldBytes(const TrainingSpec& training, const HeldParameters& held,
                      Holder holder);
-// Ranks with copies: data · context, or Split::expert_copies.
+// Ranks with copies: copies · data · context, or Split::expert_copies.
 int64_t ReplicasOf(const Split& split,
                    ParameterKind kind = ParameterKind::kDense);
 // Ranks over which ZeRO divides: all replicas, or the group; one without ZeRO.

@@ -140,6 +140,20 @@ class LayerEmitter {
   TensorId Join(TensorId gradient, TensorId further) {
     return Add("mtp gradient", gradient, further);
   }
+  // The share of both that a pipeline stage has where the stages divide them
+  // (vocabulary_share.cc). `sent` is the last stage's output, on that stage;
+  // its gradient comes back.
+  struct ShareTensors {
+    TensorId input = kNoTensor, logits = kNoTensor, statistics = kNoTensor,
+             gradient = kNoTensor, embedding = kNoTensor;
+  };
+  ShareTensors ShareForward(TensorId sent);
+  TensorId ShareBackward(const ShareTensors& kept);
+  TensorId FinalNormForward(TensorId input);
+  TensorId FinalNormBackward(TensorId input, TensorId gradient);
+  // What one chunk of a rank makes for the next: sent, or taken where there is
+  // nothing to send.
+  TensorId HandOver(bool forward, TensorId sent, Holder holder);
 
   // Gradients of the parameters used since the last call; of routed experts
   // apart.
@@ -246,6 +260,13 @@ class LayerEmitter {
   bool frozen() const { return training_.lora.on(); }
 
   void SumLoss(TensorId probabilities);
+  Linear HeadShare() const;
+  void EmbedShare();
+  void EmbedShareBackward(TensorId gradient);
+  TensorId SoftmaxGradient(const ShareTensors& t);
+  TensorId SumOutputGradient(TensorId partial);
+  TensorId Meet(CollectiveKind kind, absl::string_view name, sim::Bytes bytes,
+                DType dtype, TensorId reads, sim::Bytes output, Holder holder);
 
   Linear MtpProjection() const;
   TensorId MtpJoin(absl::string_view name,

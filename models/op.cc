@@ -155,8 +155,38 @@ absl::string_view NameOf(Axis axis) {
                                           "to device",
                                           "cpu",
                                           "disk",
-                                          "stage"};
+                                          "stage",
+                                          "pp up forward in",
+                                          "pp up forward",
+                                          "pp up backward in",
+                                          "pp up backward",
+                                          "pp vocabulary"};
   return kNames[static_cast<size_t>(axis)];
+}
+
+bool Sends(Axis axis) {
+  return axis == Axis::kForwardOut || axis == Axis::kBackwardOut ||
+         axis == Axis::kUpForwardOut || axis == Axis::kUpBackwardOut;
+}
+
+bool Receives(Axis axis) {
+  return axis == Axis::kForwardIn || axis == Axis::kBackwardIn ||
+         axis == Axis::kUpForwardIn || axis == Axis::kUpBackwardIn;
+}
+
+Axis ReceivingEnd(Axis axis) {
+  switch (axis) {
+    case Axis::kForwardOut:
+      return Axis::kForwardIn;
+    case Axis::kBackwardOut:
+      return Axis::kBackwardIn;
+    case Axis::kUpForwardOut:
+      return Axis::kUpForwardIn;
+    case Axis::kUpBackwardOut:
+      return Axis::kUpBackwardIn;
+    default:
+      return axis;
+  }
 }
 
 Work WorkOf(const Kernel& kernel) {

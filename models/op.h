@@ -170,12 +170,23 @@ enum class Axis : uint8_t {
   kCpu,
   kDisk,
   kStage,  // all ranks of a stage: the largest values of FP8 tensors
+  // Pipeline boundaries of data that flows towards lower stages.
+  kUpForwardIn,
+  kUpForwardOut,
+  kUpBackwardIn,
+  kUpBackwardOut,
+  kVocabulary,  // stages that divide the vocabulary
 };
-inline constexpr int kAxes = 26;
+inline constexpr int kAxes = 31;
 inline bool IsOnHost(Axis axis) {
   return axis >= Axis::kToHost && axis <= Axis::kDisk;
 }
 absl::string_view NameOf(Axis axis);
+// Whether the axis is one end of a channel between pipeline stages, and which.
+bool Sends(Axis axis);
+bool Receives(Axis axis);
+// The channel by its receiver's axis.
+Axis ReceivingEnd(Axis axis);
 
 // Whose all-reduce runs. The engines' own kernels take over from NCCL where a
 // node's ranks reach each other's memory and the data is small; which sizes, is

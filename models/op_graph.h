@@ -75,6 +75,8 @@ struct Op {
   std::optional<Axis> beside = std::nullopt;
   // What the host does before it launches it, beside the launch.
   double host_microseconds = 0;
+  // No work: data goes from one chunk of the rank to its next.
+  bool hand_over = false;
 
   const Kernel* kernel() const { return std::get_if<Kernel>(&work); }
   const Collective* collective() const {

@@ -74,6 +74,7 @@ RankShape::RankShape(const ModelSpec& model, const TrainingSpec& training)
       frozen(training.lora.on()),
       adapters(0) {
   const Split& split = training.split;
+  vocabulary_stages = split.pipeline;
   const int64_t tp = split.tensor;
   shard = split.sequence ? tokens / tp : tokens;
   if (model.linear_stack) {
@@ -116,8 +117,9 @@ RankShape::RankShape(const ModelSpec& model, const TrainingSpec& training)
   head_parameters = (model.final_norm ? NormParameters(model) : 0) +
                     (model.tied_embeddings ? 0 : table) +
                     (model.lm_head_bias ? vocab : 0);
+  const bool apart = split.pipeline == 1 || !split.ends_meet();
   tied_head_parameters =
-      model.tied_embeddings || model.mtp_depth > 0 ? table : 0;
+      (model.tied_embeddings || model.mtp_depth > 0) && apart ? table : 0;
   for (int64_t depth = 0; depth < model.mtp_depth; ++depth) {
     mtp += LayerParameters(model.layers - 1);
     mtp.dense += 2 * model.hidden * (model.hidden / tp) +
@@ -133,6 +135,11 @@ ParameterCounts RankShape::LayerParameters(int64_t layer) const {
 
 int64_t RankShape::EndsOf(const Chunk& chunk) const {
   int64_t count = 0;
+  if (chunk.vocabulary) {
+    // A tied table lies once on each stage.
+    const int64_t both = embedding_parameters + head_parameters;
+    return (both + vocabulary_stages - 1) / vocabulary_stages;
+  }
   if (chunk.embedding) count += embedding_parameters;
   if (chunk.head) count += head_parameters;
   if (chunk.head && !chunk.embedding) count += tied_head_parameters;
@@ -157,23 +164,56 @@ ParameterCounts RankShape::TrainedOf(const Chunk& chunk) const {
                 : ParametersOf(chunk);
 }
 
+namespace {
+
+// A chunk more on each stage takes the ends' place: the first layers take over
+// what they embed, the last ones hand it their output.
+void DivideVocabulary(std::vector<std::vector<Chunk>>* stages) {
+  Chunk& first = stages->front().front();
+  Chunk& last = stages->back().back();
+  first.embedding = last.head = false;
+  first.from_here = last.to_here = true;
+  for (std::vector<Chunk>& chunks : *stages) {
+    chunks.push_back({.vocabulary = true});
+  }
+  stages->back().back().from_here = stages->back().back().to_here = true;
+}
+
+}  // namespace
+
 std::vector<std::vector<Chunk>> ChunksOf(const ModelSpec& model,
                                          const Split& split) {
-  const int64_t chunks = split.pipeline * split.virtual_stages;
-  std::vector<std::vector<Chunk>> stages(static_cast<size_t>(split.pipeline));
-  int64_t first = 0;
-  for (int64_t c = 0; c < chunks; ++c) {
-    const int64_t layers =
-        split.chunk_layers.empty()
-            ? model.layers / chunks + (c < model.layers % chunks ? 1 : 0)
-            : split.chunk_layers[static_cast<size_t>(c)];
-    stages[static_cast<size_t>(c % split.pipeline)].push_back(
-        {.first_layer = first,
-         .layers = layers,
-         .embedding = c == 0,
-         .head = c == chunks - 1});
-    first += layers;
+  const Pipeline pipeline = split.PipelineOf(1);
+  const int64_t parts = PartsOf(pipeline);
+  std::vector<int64_t> layers, first;
+  for (int64_t part = 0, sum = 0; part < parts; ++part) {
+    layers.push_back(split.chunk_layers.empty()
+                         ? model.layers / parts +
+                               (part < model.layers % parts ? 1 : 0)
+                         : split.chunk_layers[static_cast<size_t>(part)]);
+    first.push_back(sum);
+    sum += layers.back();
   }
+  std::vector<std::vector<Chunk>> stages(static_cast<size_t>(split.pipeline));
+  for (int64_t stage = 0; stage < split.pipeline; ++stage) {
+    for (int64_t c = 0; c < pipeline.chunks; ++c) {
+      const Seat seat{.stage = stage, .chunk = c};
+      const int64_t part = PartAt(pipeline, seat);
+      const auto is_here = [&](int step) {
+        return part + step >= 0 && part + step < parts &&
+               Neighbour(pipeline, seat, step).stage == stage;
+      };
+      stages[static_cast<size_t>(stage)].push_back(
+          {.first_layer = first[static_cast<size_t>(part)],
+           .layers = layers[static_cast<size_t>(part)],
+           .embedding = part == 0,
+           .head = part == parts - 1,
+           .up = FlowsUp(pipeline, seat),
+           .from_here = is_here(-1),
+           .to_here = is_here(+1)});
+    }
+  }
+  if (split.vocabulary != VocabularySplit::kNone) DivideVocabulary(&stages);
   return stages;
 }
 

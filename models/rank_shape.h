@@ -22,6 +22,12 @@ struct Chunk {
   int64_t layers = 0;
   bool embedding = false;
   bool head = false;
+  bool up = false;         // its data flows towards lower stages
+  bool from_here = false;  // its data comes from a chunk of the same stage …
+  bool to_here = false;    // … or goes to one, without a message
+  // No layers, but a share of the embedding and the head: forward, logits and
+  // statistics of a microbatch; backward, their gradients.
+  bool vocabulary = false;
   friend bool operator==(const Chunk&, const Chunk&) = default;
 };
 
@@ -66,11 +72,12 @@ struct RankShape {
   ParameterCounts dense_layer, expert_layer;  // of either kind
   int64_t embedding_parameters;  // tokens and learned positions
   int64_t head_parameters;       // final norm, and the LM head if untied
-  int64_t tied_head_parameters;  // second copy of the embedding on the last
-                                 // stage of a pipeline, where it is tied or
+  int64_t tied_head_parameters;  // second copy of the embedding, where the
+                                 // head is on another stage and it is tied or
                                  // multi-token prediction reads it
   // Of the layers that predict further tokens, which the head's rank holds.
   ParameterCounts mtp;
+  int64_t vocabulary_stages = 1;  // that divide embedding and head, if any do
 
   // Of a chunk; counts a tied embedding once where both ends share a rank.
   ParameterCounts ParametersOf(const Chunk& chunk) const;
@@ -89,9 +96,8 @@ struct RankShape {
   int64_t nf4_weights = 0;  // weights of a layer stored in four bits
 };
 
-// The chunks of each pipeline stage, [stage][virtual stage]. Chunk c of the
-// data flow lies on stage c % pipeline. Uneven layer counts give the first
-// chunks one layer more.
+// The chunks of each pipeline stage, [stage][chunk], as the schedule places
+// them. Uneven layer counts give the first parts of the model one layer more.
 std::vector<std::vector<Chunk>> ChunksOf(const ModelSpec& model,
                                          const Split& split);
 

@@ -78,7 +78,7 @@ class StepEmitter {
     const bool ends =
         std::any_of(chunks_.begin(), chunks_.end(),
                     [](const Chunk& c) { return c.embedding || c.head; });
-    if (shape_.tied_head_parameters > 0 && split.pipeline > 1 && ends) {
+    if (shape_.tied_head_parameters > 0 && !split.ends_meet() && ends) {
       AllReduce("reduce tied embedding", Axis::kEmbedding,
                 BytesOf(gradient(), shape_.tied_head_parameters), kNoTensor);
     }
@@ -119,22 +119,63 @@ class StepEmitter {
                   {figure});
   }
 
+  // What is known of a figure goes down the stages, each of which adds its own
+  // (Qi et al. 2023, section 4).
+  TensorId PassDown(TensorId figure) {
+    const auto any = [&](auto holds) {
+      return std::any_of(chunks_.begin(), chunks_.end(),
+                         [&](const Chunk& c) {
+                           return !c.up && !c.vocabulary && holds(c);
+                         });
+    };
+    const bool first =
+        any([](const Chunk& c) { return c.embedding || c.from_here; });
+    const bool last = any([](const Chunk& c) { return c.head || c.to_here; });
+    const auto message = [&](Axis axis, absl::string_view name) {
+      return b_.Add({.work = Collective{.kind = CollectiveKind::kSendRecv,
+                                        .axis = axis,
+                                        .bytes = sim::Bytes(4),
+                                        .dtype = DType::kFp32},
+                     .name = name},
+                    {figure});
+    };
+    if (!first) figure = message(Axis::kForwardIn, "receive gradient norm");
+    if (!last) message(Axis::kForwardOut, "send gradient norm");
+    return figure;
+  }
+
+  // Over the ranks that divide the model, and those that divide the experts.
+  TensorId OverModel(absl::string_view name, TensorId figure) {
+    const Split& split = training_.split;
+    if (!training_.overlap.optimizer_post_validation) {
+      return split.tensor * split.pipeline > 1
+                 ? SumOn(Axis::kModel, name, figure)
+                 : figure;
+    }
+    if (split.tensor > 1) figure = SumOn(Axis::kTensor, name, figure);
+    return split.pipeline > 1 ? PassDown(figure) : figure;
+  }
+
+  TensorId OverExperts(absl::string_view name, TensorId figure) {
+    const Split& split = training_.split;
+    if (training_.overlap.optimizer_post_validation) {
+      return split.expert > 1 ? SumOn(Axis::kExpert, name, figure) : figure;
+    }
+    return split.expert * split.parts_of_expert() * split.pipeline > 1
+               ? SumOn(Axis::kExpertModel, name, figure)
+               : figure;
+  }
+
   // One number, over all ranks that hold other gradients.
   TensorId OverRanks(absl::string_view name, TensorId figure) {
-    const Split& split = training_.split;
     if (data_.shards() > 1) figure = SumOn(data_.shard_axis(), name, figure);
-    if (split.tensor * split.pipeline > 1) {
-      figure = SumOn(Axis::kModel, name, figure);
-    }
+    figure = OverModel(name, figure);
     if (!model_.experts) return figure;
     // Megatron's chained optimizer sums them apart.
     if (experts_.shards() > 1) {
       figure = SumOn(experts_.shard_axis(), name, figure);
     }
-    if (split.expert * split.parts_of_expert() * split.pipeline > 1) {
-      figure = SumOn(Axis::kExpertModel, name, figure);
-    }
-    return figure;
+    return OverExperts(name, figure);
   }
 
   // FP16: gradients are divided by the loss scale, and all ranks skip the update
@@ -156,7 +197,7 @@ class StepEmitter {
                                        .written = sim::Bytes(4),
                                        .flops = sim::Flops(0)}),
             .name = "read overflow",
-            .host_sync = true},
+            .host_sync = !training_.overlap.optimizer_post_validation},
            {OverRanks("overflow all-reduce", found)});
   }
 
@@ -181,7 +222,7 @@ class StepEmitter {
                 .written = clipped,
                 .flops = sim::Flops(static_cast<double>(here))}),
             .name = "clip gradients",
-            .host_sync = true},
+            .host_sync = !training_.overlap.optimizer_post_validation},
            {summed});
   }
 

@@ -1,6 +1,42 @@
 #include "models/training.h"
 
+#include "models/schedules/plan_check.h"
+#include "models/schedules/vocabulary_plan.h"
+
 namespace models {
+
+Placement Split::placement() const {
+  if (by_table()) return table_placement;
+  const PipelineSchedule* known = FindSchedule(schedule);
+  return known == nullptr ? Placement::kRing : known->placement;
+}
+
+Pipeline Split::PipelineOf(int64_t microbatches) const {
+  return {.stages = pipeline,
+          .chunks = virtual_stages * copies(),
+          .microbatches = microbatches,
+          .placement = placement()};
+}
+
+Plan Split::PlanOf(int64_t microbatches) const {
+  if (by_table()) return schedule_table;
+  if (vocabulary != VocabularySplit::kNone) {
+    return PlanVocabulary(PipelineOf(microbatches),
+                          vocabulary == VocabularySplit::kTwoBarriers ? 2 : 1);
+  }
+  return FindSchedule(schedule)->plan(PipelineOf(microbatches));
+}
+
+bool Split::Schedules(int64_t microbatches) const {
+  const Pipeline of = PipelineOf(microbatches);
+  return by_table() ? CheckPlan(schedule_table, of).ok()
+                    : Accepts(*FindSchedule(schedule), of);
+}
+
+bool Split::asynchronous() const {
+  return by_table() || vocabulary != VocabularySplit::kNone ||
+         FindSchedule(schedule)->asynchronous;
+}
 
 StateBytes StateBytesOf(const TrainingSpec& training) {
   const bool full = training.precision == Precision::kFp32 ||

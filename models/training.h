@@ -21,6 +21,7 @@
 #include "models/offload.h"
 #include "models/op.h"
 #include "models/optimizer_options.h"
+#include "models/schedules/schedule.h"
 #include "models/sequences.h"
 
 namespace models {
@@ -59,6 +60,14 @@ enum class Recompute : uint8_t {
   kLatentUp,
 };
 
+// Whether pipeline stages divide the vocabulary's two layers among them, and how
+// often they meet for each microbatch (Yeung et al. 2024, arXiv:2411.05288).
+enum class VocabularySplit : uint8_t {
+  kNone,  // the first stage has the embedding, the last the head
+  kTwoBarriers,  // algorithm 1: softmax statistics, then gradients
+  kOneBarrier,   // algorithm 2: both at once
+};
+
 // How ranks divide the work. Ranks are numbered tp fastest, then cp, dp, pp.
 struct Split {
   int64_t tensor = 1;     // >= 1; divides heads
@@ -67,8 +76,12 @@ struct Split {
   ContextKind context_kind = ContextKind::kP2p;
   int64_t context_inner = 1;      // kHybrid: neighbours that divide the heads
   int64_t pipeline = 1;           // >= 1
-  int64_t virtual_stages = 1;     // model chunks per stage; > 1: interleaved
-  std::string schedule = "1f1b";  // a row of models/schedules
+  int64_t virtual_stages = 1;     // parts of the model per stage
+  std::string schedule = "1f1b";  // a row of models/schedules, or "table":
+  // the passes of each stage, and where its chunks lie.
+  Plan schedule_table = {};
+  Placement table_placement = Placement::kRing;
+  VocabularySplit vocabulary = VocabularySplit::kNone;
   // Layers of each chunk in the order the data flows (pipeline ·
   // virtual_stages numbers); empty: even.
   std::vector<int64_t> chunk_layers = {};
@@ -88,14 +101,32 @@ struct Split {
   int64_t expert = 1;         // >= 1; divides the experts
   int64_t expert_tensor = 0;  // >= 1; 0: tensor
 
+  bool by_table() const { return schedule == "table"; }
+  Placement placement() const;  // the schedule's
+  // Stages that hold the same layers: 2 where data flows both ways.
+  int64_t copies() const { return CopiesOf(placement()); }
+  int64_t parts() const { return pipeline * virtual_stages; }
+  // The pipeline, for `microbatches` of one replica.
+  Pipeline PipelineOf(int64_t microbatches) const;
+  // The passes of each stage. REQUIRES: Schedules(microbatches).
+  Plan PlanOf(int64_t microbatches) const;
+  // Whether the schedule takes so many microbatches.
+  bool Schedules(int64_t microbatches) const;
+  // Whether messages travel while stages go on, whatever Overlap::pipeline says.
+  bool asynchronous() const;
+  // Whether one rank holds both the embedding and the head.
+  bool ends_meet() const {
+    return pipeline == 1 || placement() != Placement::kRing;
+  }
+
   int64_t ranks() const { return tensor * context * pipeline * data; }
   int64_t stage_ranks() const { return tensor * context * data; }
   int64_t parts_of_expert() const {
     return expert_tensor > 0 ? expert_tensor : tensor;
   }
-  // Ranks of a stage with the same part of the same experts.
+  // Ranks with the same part of the same experts.
   int64_t expert_copies() const {
-    return stage_ranks() / (expert * parts_of_expert());
+    return copies() * stage_ranks() / (expert * parts_of_expert());
   }
   // Context-parallel ranks that divide the heads, and those that pass keys or
   // gather them; their product is `context`.
@@ -157,8 +188,16 @@ struct Overlap {
   // gradient (Megatron's async_tensor_model_parallel_allreduce).
   bool tensor_backward = true;
   // Pipeline messages travel while the next microbatch computes; false: the
-  // stage waits for each.
+  // stage waits for each, unless the schedule is asynchronous.
   bool pipeline = false;
+  // The optimizer steps on what the stages before know of the gradient norm,
+  // and validates it later, so that stages need not meet before it (Qi et al.
+  // 2023, section 4).
+  bool optimizer_post_validation = false;
+  // Weight gradients have passes of their own, a microbatch later, so that what
+  // the backward pass waits for hides behind them (Megatron's
+  // --delay-wgrad-compute).
+  bool delay_weight_gradients = false;
   // Tensor-parallel ranks that hold the same pipeline message send a part each,
   // and gather it where it arrives (Narayanan et al. 2021, section 4.1).
   bool pipeline_scatter = false;

@@ -48,6 +48,11 @@ class ChunkEmitter {
 
  private:
   const RankShape& shape() const { return layers_.shape(); }
+  // Whether what follows is the stages' shares of the head.
+  bool ends_in_share() const {
+    return chunk_.to_here &&
+           training_.split.vocabulary != VocabularySplit::kNone;
+  }
   // Of layer `i` of the chunk.
   ParameterCounts LayerParameters(size_t i) const {
     return shape().LayerParameters(chunk_.first_layer +
@@ -78,7 +83,24 @@ class ChunkEmitter {
     return RootParameters() - EmbeddingParameters();
   }
 
-  // Sends `sent`, or receives where there is nothing to send.
+  // Data goes on to the next chunk, or gradients to the one before: sends
+  // `sent`, or receives where there is nothing to send.
+  TensorId Message(bool forward, TensorId sent, Holder holder) {
+    const bool receives = sent == kNoTensor;
+    const bool here = forward == receives ? chunk_.from_here : chunk_.to_here;
+    if (here) return layers_.HandOver(forward, sent, holder);
+    const Axis axes[2][2][2] = {
+        {{Axis::kBackwardOut, Axis::kBackwardIn},
+         {Axis::kForwardOut, Axis::kForwardIn}},
+        {{Axis::kUpBackwardOut, Axis::kUpBackwardIn},
+         {Axis::kUpForwardOut, Axis::kUpForwardIn}}};
+    constexpr absl::string_view kNames[2][2] = {
+        {"send gradients", "receive gradients"},
+        {"send activations", "receive activations"}};
+    return Message(axes[chunk_.up][forward][receives],
+                   kNames[forward][receives], sent, holder);
+  }
+
   TensorId Message(Axis axis, absl::string_view name, TensorId sent,
                    Holder holder) {
     const Split& split = training_.split;
@@ -196,8 +218,7 @@ class ChunkEmitter {
     }
     TensorId x = kNoTensor;
     if (!chunk_.embedding) {
-      x = Message(Axis::kForwardIn, "receive activations", kNoTensor,
-                  Holder::kActivations);
+      x = Message(true, kNoTensor, Holder::kActivations);
     } else if (model_.linear_stack) {
       x = b_.Input();
     } else {
@@ -225,7 +246,11 @@ class ChunkEmitter {
     b_.SetLayer(-1);
     ShareLargest(3, x);  // inputs, weights, outputs
     if (!chunk_.head) {
-      Message(Axis::kForwardOut, "send activations", x, Holder::kWorkspace);
+      if (ends_in_share()) {
+        share_input_ = x;
+        x = layers_.FinalNormForward(x);
+      }
+      Message(true, x, Holder::kWorkspace);
     } else {
       if (!sharded) root_ = data_.GatherUpdated(TrainedEnds(HeadParameters()));
       head_ = layers_.HeadForward(x, root_);
@@ -309,8 +334,10 @@ class ChunkEmitter {
   void Backward() {
     TensorId gradient = kNoTensor;
     if (!chunk_.head) {
-      gradient = Message(Axis::kBackwardIn, "receive gradients", kNoTensor,
-                         Holder::kWorkspace);
+      gradient = Message(false, kNoTensor, Holder::kWorkspace);
+      if (ends_in_share()) {
+        gradient = layers_.FinalNormBackward(share_input_, gradient);
+      }
     } else {
       const TensorId further = MtpBackward();
       gradient = layers_.HeadBackward(head_, root_);
@@ -327,8 +354,7 @@ class ChunkEmitter {
     BackwardLayers(&gradient);
     ShareLargest(2, gradient);  // gradients of outputs and inputs
     if (!chunk_.embedding) {
-      Message(Axis::kBackwardOut, "send gradients", gradient,
-              Holder::kWorkspace);
+      Message(false, gradient, Holder::kWorkspace);
     } else if (!model_.linear_stack && !shape().frozen) {
       layers_.EmbeddingBackward(gradient);
     }
@@ -383,6 +409,7 @@ class ChunkEmitter {
   std::vector<TensorId> mtp_weights_, mtp_expert_weights_;
   std::vector<TensorId> ends_;      // last output of each layer in this pass
   TensorId root_ = kNoTensor;       // gathered embedding and head
+  TensorId share_input_ = kNoTensor;  // of the final norm before shares
   std::vector<TensorId> root_gradients_;
   LayerEmitter::HeadTensors head_;
 };
@@ -391,6 +418,7 @@ class ChunkEmitter {
 
 OpGraph BuildChunk(const ModelSpec& model, const TrainingSpec& training,
                    const Chunk& chunk, size_t part) {
+  if (chunk.vocabulary) return BuildVocabularyChunk(model, training, chunk);
   OpGraph graph = ChunkEmitter(model, training, chunk, part).Emit();
   return OffloadActivations(std::move(graph), training.offload,
                             chunk.first_layer, chunk.layers);

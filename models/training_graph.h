@@ -38,6 +38,9 @@ StageGraph BuildStage(const ModelSpec& model, const TrainingSpec& training,
 // exchange no messages on that side.
 OpGraph BuildChunk(const ModelSpec& model, const TrainingSpec& training,
                    const Chunk& chunk, size_t part = 0);
+// Of one that has a share of the vocabulary and no layers.
+OpGraph BuildVocabularyChunk(const ModelSpec& model,
+                             const TrainingSpec& training, const Chunk& chunk);
 // What follows the last backward pass on a rank of `parameters` parameters.
 OpGraph BuildStep(const ModelSpec& model, const TrainingSpec& training,
                   std::span<const Chunk> chunks);

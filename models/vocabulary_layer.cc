@@ -152,10 +152,21 @@ TensorId LayerEmitter::HeadBackward(const HeadTensors& t, TensorId weights) {
                         weights));
 }
 
+TensorId LayerEmitter::FinalNormForward(TensorId input) {
+  return model_.final_norm
+             ? NormForward("final norm", input, Holder::kActivations)
+             : input;
+}
+
+TensorId LayerEmitter::FinalNormBackward(TensorId input, TensorId gradient) {
+  return model_.final_norm
+             ? NormBackward("final norm backward", input, gradient)
+             : gradient;
+}
+
 TensorId LayerEmitter::NormOfHeadBackward(const HeadTensors& t,
                                           TensorId gradient) {
-  if (!model_.final_norm) return gradient;
-  return NormBackward("final norm backward", t.input, gradient);
+  return FinalNormBackward(t.input, gradient);
 }
 
 }  // namespace models

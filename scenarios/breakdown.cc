@@ -70,7 +70,8 @@ class Partition {
         script_(outcome.program().scripts[outcome.program().script[rank.rank]]),
         start_(outcome.timeline.start(rank.rank)),
         finish_(outcome.timeline.finish(rank.rank)),
-        end_({outcome.timeline.makespan}),
+        begin_(rank.begin),
+        end_(rank.begin + outcome.step),
         links_(outcome.program().uses.size() > 0) {
     for (size_t row = 0; row < script_.tasks.size(); ++row) {
       const PricedOp& op = OpOf(row);
@@ -86,7 +87,7 @@ class Partition {
   }
 
   Breakdown Run() && {
-    Instant at{};
+    Instant at = begin_;
     Instant host{};  // when the host last began to run ahead
     for (size_t row = 0; row < script_.tasks.size(); ++row) {
       const sim::Task& task = script_.tasks[sim::AsId<sim::TaskId>(row)];
@@ -151,7 +152,7 @@ class Partition {
   const sim::Column<sim::LabelId, PricedOp>& ops_;
   const sim::Script& script_;
   std::span<const Instant> start_, finish_;
-  Instant end_;
+  Instant begin_, end_;
   bool links_;                    // communications share links
   std::vector<Running> running_;  // by start
   size_t first_ = 0;

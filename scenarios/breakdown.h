@@ -2,7 +2,7 @@
 //
 //   Breakdown b = BreakDown(outcome, outcome.ranks[0]);
 //   b.parts[Part::kGemm];
-//   // the parts sum to outcome.timeline.makespan, exactly
+//   // the parts sum to outcome.step, exactly
 #ifndef SCENARIOS_BREAKDOWN_H_
 #define SCENARIOS_BREAKDOWN_H_
 

@@ -122,7 +122,7 @@ class Checks {
   absl::Status Shards() const {
     const Split& s = t_.split;
     if (s.shard_group == 0) return absl::OkStatus();
-    const int64_t groups = s.data * s.context / s.shard_group;
+    const int64_t groups = s.copies() * s.data * s.context / s.shard_group;
     const int64_t copies = s.expert_copies();
     if (copies % groups == 0) return absl::OkStatus();
     return Error("parallel.shard_group", s.shard_group, " makes ", groups,

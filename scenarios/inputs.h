@@ -33,6 +33,8 @@ struct Measured {
   std::optional<double> tokens_per_second_per_gpu;
   std::optional<double> peak_allocated_gib = {}, peak_reserved_gib = {};
   std::string source;
+  // Of runs that are the same work, split in different ways; empty: of none.
+  std::string series = {};
 };
 
 struct Inputs {

@@ -97,6 +97,7 @@ absl::StatusOr<std::string> ListSchedules() {
   for (const models::PipelineSchedule& s : models::PipelineSchedules()) {
     text += Line(s.name, s.summary);
   }
+  text += Line("table", "a scenario's own: training.parallel.schedule_table");
   return text;
 }
 

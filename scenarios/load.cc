@@ -76,6 +76,7 @@ absl::StatusOr<Measured> MeasuredOf(const proto::Measured& m,
   if (m.has_peak_reserved_gib()) {
     measured.peak_reserved_gib = m.peak_reserved_gib();
   }
+  measured.series = m.series();
   return measured;
 }
 

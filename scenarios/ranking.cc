@@ -14,6 +14,10 @@ namespace {
 
 int Sign(double x) { return (x > 0) - (x < 0); }
 
+int64_t PairsOf(const SeriesRanking& ranking) {
+  return ranking.rows * (ranking.rows - 1) / 2;
+}
+
 SeriesRanking RankingOf(std::span<const Prediction* const> rows) {
   SeriesRanking ranking{.source = rows[0]->source,
                         .series = rows[0]->series,
@@ -30,6 +34,14 @@ SeriesRanking RankingOf(std::span<const Prediction* const> rows) {
     if (row->predicted < pick->predicted || slower_tie) pick = row;
   }
   ranking.tau = KendallTauB(measured, predicted);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      const double ratio = predicted[i] / predicted[j];
+      ranking.ratio_error +=
+          std::abs(ratio / (measured[i] / measured[j]) - 1) /
+          static_cast<double>(PairsOf(ranking));
+    }
+  }
   ranking.regret = pick->measured / best->measured - 1;
   ranking.best = best->id;
   ranking.pick = pick->id;
@@ -42,16 +54,21 @@ RankingSummary SummaryOf(const std::string& group,
                          .series = static_cast<int64_t>(rankings.size()),
                          .least_tau = 1};
   std::vector<double> regrets;
+  int64_t pairs = 0;
   for (const SeriesRanking* r : rankings) {
     summary.rows += r->rows;
     summary.mean_tau += r->tau;
     summary.least_tau = std::min(summary.least_tau, r->tau);
     summary.mean_regret += r->regret;
     regrets.push_back(r->regret);
+    pairs += PairsOf(*r);
+    summary.mean_ratio_error +=
+        r->ratio_error * static_cast<double>(PairsOf(*r));
   }
   const auto count = static_cast<double>(rankings.size());
   summary.mean_tau /= count;
   summary.mean_regret /= count;
+  summary.mean_ratio_error /= static_cast<double>(pairs);
   summary.median_regret = Quantile(regrets, 0.5);
   summary.largest_regret = Quantile(regrets, 1);
   return summary;
@@ -124,7 +141,8 @@ std::string RankingText(std::span<const Prediction> rows, bool each) {
   if (rankings.empty()) return "";
   std::string text;
   if (each) {
-    absl::StrAppendFormat(&text, "%5s %7s %8s  %s\n", "rows", "tau", "regret",
+    absl::StrAppendFormat(&text, "%5s %7s %8s %8s  %s\n", "rows", "tau",
+                          "regret", "ratios",
                           "series, the fastest and the one predicted fastest");
   }
   for (const SeriesRanking& r : rankings) {
@@ -132,18 +150,20 @@ std::string RankingText(std::span<const Prediction> rows, bool each) {
     const std::string picked =
         r.pick == r.best ? r.best + ", which was picked"
                          : absl::StrFormat("%s; picked %s", r.best, r.pick);
-    absl::StrAppendFormat(&text, "%5d %7.3f %8s  %s: %s\n", r.rows, r.tau,
-                          Percent(r.regret), r.series, picked);
+    absl::StrAppendFormat(&text, "%5d %7.3f %8s %8s  %s: %s\n", r.rows, r.tau,
+                          Percent(r.regret), Percent(r.ratio_error), r.series,
+                          picked);
   }
-  absl::StrAppendFormat(&text, "%s%-36s %6s %5s %9s %9s %9s %9s %9s\n",
+  absl::StrAppendFormat(&text, "%s%-36s %6s %5s %9s %9s %9s %9s %9s %9s\n",
                         each ? "\n" : "", "order within series", "series",
                         "rows", "mean tau", "least", "median", "mean regret",
-                        "largest");
+                        "largest", "ratios");
   for (const RankingSummary& s : SummariseRanking(rankings)) {
-    absl::StrAppendFormat(&text, "%-36s %6d %5d %9.3f %9.3f %9s %11s %9s\n",
+    absl::StrAppendFormat(&text, "%-36s %6d %5d %9.3f %9.3f %9s %11s %9s %9s\n",
                           s.group, s.series, s.rows, s.mean_tau, s.least_tau,
                           Percent(s.median_regret), Percent(s.mean_regret),
-                          Percent(s.largest_regret));
+                          Percent(s.largest_regret),
+                          Percent(s.mean_ratio_error));
   }
   return text;
 }

@@ -6,7 +6,7 @@
 //   r.regret;  // 0.02: the predicted best took 2 % longer than the best
 //
 // A series is named by Prediction::series: scenarios/table.proto says which
-// rows of a table make one.
+// rows of a table make one, Measured.series which runs of a suite.
 #ifndef SCENARIOS_RANKING_H_
 #define SCENARIOS_RANKING_H_
 
@@ -33,6 +33,9 @@ struct SeriesRanking {
   // Measured time of the row predicted fastest over the least measured, less 1.
   // Of rows predicted alike the slowest counts.
   double regret = 0;
+  // Over pairs of rows, the mean of how far the ratio of their predicted times
+  // is from that of their measured ones: |p2/p1 / (m2/m1) - 1|.
+  double ratio_error = 0;
   // Ids of the row that was, and of the one that was predicted, fastest.
   std::string best = {}, pick = {};
 };
@@ -46,6 +49,7 @@ struct RankingSummary {
   int64_t series = 0, rows = 0;
   double mean_tau = 0, least_tau = 0;
   double median_regret = 0, mean_regret = 0, largest_regret = 0;
+  double mean_ratio_error = 0;  // over pairs of rows of one series
 };
 
 // One for each source in the order they first appear, then one of all series if

@@ -45,7 +45,7 @@ double PeakFlops(const Inputs& inputs) {
 
 void SummarizeSpeed(const Inputs& inputs, const Outcome& outcome,
                     Report* report) {
-  const double seconds = sim::InSeconds(outcome.timeline.makespan);
+  const double seconds = sim::InSeconds(outcome.step);
   const auto gpus = Count(inputs.training.split.ranks());
   const double tokens =
       Count(inputs.training.global_batch) *
@@ -69,6 +69,7 @@ std::string Ends(const std::vector<models::Chunk>& chunks) {
   for (const models::Chunk& chunk : chunks) {
     if (chunk.embedding) ends.push_back("embedding");
     if (chunk.head) ends.push_back("head");
+    if (chunk.vocabulary) ends.push_back("vocabulary share");
   }
   return absl::StrJoin(ends, ", ");
 }

@@ -1,6 +1,8 @@
 #include "scenarios/run.h"
 
+#include <algorithm>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -24,8 +26,7 @@ sim::Bytes CommunicatorBytes(const hardware::LoweredStep& lowered) {
   std::set<models::Axis> communicators;
   for (const models::Axis axis : lowered.axes) {
     if (models::IsOnHost(axis)) continue;
-    const bool channel = axis >= models::Axis::kForwardIn &&
-                         axis <= models::Axis::kBackwardOut;
+    const bool channel = models::Sends(axis) || models::Receives(axis);
     communicators.insert(channel ? models::Axis::kForwardIn : axis);
   }
   return kCommunicatorBytes * static_cast<int64_t>(communicators.size());
@@ -50,9 +51,37 @@ std::vector<RecordedRank> RecordedOf(const Outcome& outcome) {
          .stage = outcome.lowered.kinds[script].stage,
          .script = script,
          .stands_for = outcome.folded ? outcome.folding.multiplicity[rank]
-                                      : of_script[script]});
+                                      : of_script[script],
+         .begin = {}});
   }
   return ranks;
+}
+
+// Where stages do not meet between two steps, a rank's step begins with its
+// first kernel and ends with its last task but what it sends to stages that are
+// not so far. The next step is this one, later by the time of the rank that
+// takes longest: then no rank is asked to begin it before it is done.
+void FindStep(Outcome* outcome) {
+  const sim::Program& program = outcome->program();
+  for (RecordedRank& rank : outcome->ranks) {
+    const sim::Script& script = program.scripts[program.script[rank.rank]];
+    const std::span<const sim::Instant> start =
+        outcome->timeline.start(rank.rank);
+    const std::span<const sim::Instant> finish =
+        outcome->timeline.finish(rank.rank);
+    bool begun = false;
+    for (size_t row = 0; row < script.tasks.size(); ++row) {
+      const sim::Task& task = script.tasks[sim::AsId<sim::TaskId>(row)];
+      const models::Collective* collective =
+          outcome->lowered.ops[task.label].op.collective();
+      if (collective == nullptr && !begun) {
+        rank.begin = start[row];
+        begun = true;
+      }
+      if (collective != nullptr && models::Sends(collective->axis)) continue;
+      outcome->step = std::max(outcome->step, finish[row] - rank.begin);
+    }
+  }
 }
 
 // Stages run one after another at worst, each kernel slowed by what runs beside
@@ -93,6 +122,7 @@ absl::StatusOr<Outcome> Execute(const Inputs& inputs,
       .folding = {},
       .folded = !options.unfold,
       .timeline = {},
+      .step = {},
       .ranks = {},
       .memory = {},
       .context = kContextBytes,
@@ -106,6 +136,11 @@ absl::StatusOr<Outcome> Execute(const Inputs& inputs,
   if (!timeline.ok()) return timeline.status();
   outcome.timeline = *std::move(timeline);
   outcome.ranks = RecordedOf(outcome);
+  if (inputs.training.overlap.optimizer_post_validation) {
+    FindStep(&outcome);
+  } else {
+    outcome.step = outcome.timeline.makespan;
+  }
   const sim::Program& program = outcome.lowered.program;
   for (const sim::Script& script : program.scripts) {
     outcome.memory.push_back(sim::Replay(script, program.holders.size(),

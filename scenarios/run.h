@@ -2,7 +2,7 @@
 //
 //   absl::StatusOr<Inputs> inputs = Load("llama3-70b.textproto");
 //   Outcome outcome = Execute(*inputs).value();
-//   outcome.timeline.makespan;
+//   outcome.step;
 //
 // Execute fails only on a step too long for the simulated clock (an operator of
 // over an hour, or days in all), or if a program deadlocks, which is a fault of
@@ -29,6 +29,7 @@ struct RecordedRank {
   int64_t stage = 0;   // its pipeline stage
   size_t script = 0;   // of the program
   uint32_t stands_for = 1;
+  sim::Instant begin;  // of its step
 };
 
 struct Outcome {
@@ -36,6 +37,10 @@ struct Outcome {
   sim::Folding folding;  // empty when every rank was simulated
   bool folded = true;
   sim::Timeline timeline;
+  // From step to step: all of it, but where stages go on to the next step
+  // without meeting (Overlap::optimizer_post_validation): the longest that a
+  // rank takes from its first kernel to its end.
+  sim::Duration step;
   std::vector<RecordedRank> ranks;  // by script, then number
   std::vector<sim::Ledger> memory;  // by script
   // Outside the framework's allocator, on each rank: CUDA context and the

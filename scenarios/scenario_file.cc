@@ -80,6 +80,9 @@ absl::StatusOr<ScenarioFile> ScenarioOf(proto::Scenario scenario,
   if (scenario.training().parallel().chunk_layers_size() > 0) {
     training.mutable_parallel()->clear_chunk_layers();
   }
+  if (scenario.training().parallel().schedule_table_size() > 0) {
+    training.mutable_parallel()->clear_schedule_table();
+  }
   if (scenario.training().has_sequences()) training.clear_sequences();
   training.MergeFrom(scenario.training());
   training.set_profile(name);

@@ -56,16 +56,8 @@ SliceNotes NotesOf(const PricedOp& op) {
 }
 
 Arrow ArrowOf(Axis axis) {
-  switch (axis) {
-    case Axis::kForwardOut:
-    case Axis::kBackwardOut:
-      return Arrow::kLeave;
-    case Axis::kForwardIn:
-    case Axis::kBackwardIn:
-      return Arrow::kArrive;
-    default:
-      return Arrow::kAmong;
-  }
+  if (models::Sends(axis)) return Arrow::kLeave;
+  return models::Receives(axis) ? Arrow::kArrive : Arrow::kAmong;
 }
 
 std::string RankName(const Outcome& outcome, int64_t number) {

@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "hardware/cost_model.h"
 #include "models/op.h"
+#include "models/schedules/plan_check.h"
 #include "models/schedules/schedule.h"
 #include "scenarios/training_fields.h"
 #include "sim/spelling.h"
@@ -228,6 +229,17 @@ class Checks {
 
   absl::Status Schedule() const {
     const Split& s = t_.split;
+    if (s.vocabulary != models::VocabularySplit::kNone &&
+        (s.schedule != "1f1b" || s.pipeline == 1)) {
+      return Error("parallel.vocabulary",
+                   "needs schedule 1f1b on several stages; ON_ENDS works");
+    }
+    if (s.by_table()) return Table();
+    if (!s.schedule_table.empty()) {
+      return Error("parallel.schedule_table",
+                   "needs schedule: \"table\"; ", s.schedule,
+                   " orders the passes itself");
+    }
     const models::PipelineSchedule* schedule = models::FindSchedule(s.schedule);
     if (schedule == nullptr) {
       std::vector<std::string> names;
@@ -235,29 +247,93 @@ class Checks {
            models::PipelineSchedules()) {
         names.emplace_back(known.name);
       }
+      names.emplace_back("table");
       return Error("parallel.schedule", "there is no schedule \"", s.schedule,
                    "\"; ", sim::Suggest(s.schedule, names, "schedules"));
     }
-    const bool interleaved = schedule->interleaved;
-    if (interleaved != (s.virtual_stages > 1)) {
+    using Takes = models::PipelineSchedule::Takes;
+    if (schedule->takes == Takes::kTwo && s.virtual_stages != 2) {
+      return Error("parallel.virtual_stages", s.schedule,
+                   " has two chunks in a stage; 2 works");
+    }
+    if ((schedule->takes == Takes::kOne) != (s.virtual_stages == 1)) {
       return Error("parallel.schedule", s.schedule,
-                   interleaved ? " needs virtual_stages above 1"
-                               : " has one chunk in a stage",
+                   schedule->takes == Takes::kOne
+                       ? " has one chunk in a stage"
+                       : " needs virtual_stages above 1",
                    "; set virtual_stages or leave schedule out");
     }
     if (s.virtual_stages > 1 && s.pipeline == 1) {
       return Error("parallel.virtual_stages",
                    "needs pipeline above 1; set pipeline, or 1 works");
     }
+    const absl::Status halved = Halved();
+    if (!halved.ok()) return halved;
+    return Microbatches(*schedule);
+  }
+
+  // Where two stages hold the same layers.
+  absl::Status Halved() const {
+    const Split& s = t_.split;
+    if (s.pipeline % s.copies() != 0) {
+      return Error("parallel.pipeline", s.pipeline, " stages are an odd number, "
+                   "and ", s.schedule, " gives the layers of each to the one "
+                   "opposite, too; ", s.pipeline + 1, " would");
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Table() const {
+    const Split& s = t_.split;
+    const auto& lists = given_.parallel().schedule_table();
+    for (int stage = 0; stage < lists.size(); ++stage) {
+      const auto passes = models::ParsePasses(lists[stage]);
+      if (passes.ok()) continue;
+      return Error("parallel.schedule_table", "stage ", stage, ", ",
+                   passes.status().message());
+    }
+    if (s.placement() == models::Placement::kVee && s.virtual_stages != 2) {
+      return Error("parallel.virtual_stages",
+                   "a V has two chunks in a stage; 2 works");
+    }
+    if (s.copies() > 1 && s.virtual_stages != 1) {
+      return Error("parallel.virtual_stages",
+                   "a stage has one chunk of each copy; 1 works");
+    }
+    const absl::Status halved = Halved();
+    if (!halved.ok()) return halved;
+    if (t_.microbatches() % s.copies() != 0) {
+      return Error("global_batch", t_.global_batch, " makes ",
+                   t_.microbatches(),
+                   " microbatches, of which one half cannot go each way");
+    }
+    const absl::Status status =
+        models::CheckPlan(s.schedule_table, s.PipelineOf(t_.microbatches()));
+    if (status.ok()) return status;
+    return Error("parallel.schedule_table", status.message());
+  }
+
+  absl::Status Microbatches(const models::PipelineSchedule& schedule) const {
+    const Split& s = t_.split;
     const int64_t passes = t_.microbatches();
-    if (interleaved && passes % s.pipeline != 0) {
-      return Error(
-          "global_batch", t_.global_batch, " makes ", passes,
-          " microbatches, and interleaving needs a multiple of "
-          "pipeline, ",
-          s.pipeline, "; ",
-          (passes / s.pipeline + 1) * s.pipeline * t_.micro_batch * s.data,
-          " would");
+    const auto error = [&](int64_t works, const auto&... words) {
+      return Error("global_batch", t_.global_batch, " makes ", passes,
+                   " microbatches, and ", words..., "; ",
+                   works * t_.micro_batch * s.data, " would");
+    };
+    if (schedule.whole_groups && passes % s.pipeline != 0) {
+      return error((passes / s.pipeline + 1) * s.pipeline,
+                   "interleaving needs a multiple of pipeline, ", s.pipeline);
+    }
+    const int64_t least = schedule.least_microbatches * s.pipeline;
+    if (passes < least) {
+      return error(least, schedule.name, " needs ",
+                   schedule.least_microbatches, " for each of ", s.pipeline,
+                   " stages, ", least);
+    }
+    if (passes % s.copies() != 0) {
+      return error(passes + 1, schedule.name,
+                   " sends half of them each way, an even number");
     }
     return absl::OkStatus();
   }
@@ -265,7 +341,7 @@ class Checks {
   absl::Status Sharding() const {
     const Split& s = t_.split;
     if (s.shard_group == 0) return absl::OkStatus();
-    const int64_t ranks = s.data * s.context;
+    const int64_t ranks = s.copies() * s.data * s.context;
     if (s.zero == 0) {
       return Error("parallel.shard_group",
                    "needs zero 1, 2 or 3: with zero 0 nothing is sharded");

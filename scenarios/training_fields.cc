@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "models/schedules/plan_check.h"
 #include "scenarios/expert_fields.h"
 #include "scenarios/fp8_fields.h"
 #include "scenarios/lora_fields.h"
@@ -86,6 +87,8 @@ models::Overlap OverlapOf(const proto::Overlap& o) {
           .tensor_chunks = o.tensor_chunks(),
           .tensor_backward = o.tensor_backward(),
           .pipeline = o.pipeline(),
+          .optimizer_post_validation = o.optimizer_post_validation(),
+          .delay_weight_gradients = o.delay_weight_gradients(),
           .pipeline_scatter = o.pipeline_scatter(),
           .prefetch_layers = o.prefetch_layers(),
           .forward_prefetch_layers = o.has_forward_prefetch_layers()
@@ -141,6 +144,40 @@ models::ContextKind ContextKindOf(const proto::Parallel& p) {
   return models::ContextKind::kP2p;
 }
 
+// Empty where a list does not parse, which CheckTraining says.
+models::Plan TableOf(const proto::Parallel& p) {
+  models::Plan plan;
+  for (const std::string& text : p.schedule_table()) {
+    const auto passes = models::ParsePasses(text);
+    plan.push_back(passes.ok() ? *passes : std::vector<models::Pass>());
+  }
+  return plan;
+}
+
+models::Placement TablePlacementOf(const proto::Parallel& p) {
+  switch (p.schedule_placement()) {
+    case proto::Parallel::RING:
+      return models::Placement::kRing;
+    case proto::Parallel::VEE:
+      return models::Placement::kVee;
+    case proto::Parallel::BIDIRECTIONAL:
+      return models::Placement::kBidirectional;
+  }
+  return models::Placement::kRing;
+}
+
+models::VocabularySplit VocabularyOf(const proto::Parallel& p) {
+  switch (p.vocabulary()) {
+    case proto::Parallel::ON_ENDS:
+      return models::VocabularySplit::kNone;
+    case proto::Parallel::TWO_BARRIERS:
+      return models::VocabularySplit::kTwoBarriers;
+    case proto::Parallel::ONE_BARRIER:
+      return models::VocabularySplit::kOneBarrier;
+  }
+  return models::VocabularySplit::kNone;
+}
+
 models::Split SplitOf(const proto::Parallel& p, int64_t layers, int64_t gpus) {
   const int64_t replica = p.tensor() * p.context() * p.pipeline();
   models::Split split{.tensor = p.tensor(),
@@ -153,6 +190,9 @@ models::Split SplitOf(const proto::Parallel& p, int64_t layers, int64_t gpus) {
                       .schedule = p.has_schedule()         ? p.schedule()
                                   : p.virtual_stages() > 1 ? "interleaved-1f1b"
                                                            : "1f1b",
+                      .schedule_table = TableOf(p),
+                      .table_placement = TablePlacementOf(p),
+                      .vocabulary = VocabularyOf(p),
                       .chunk_layers = ChunkLayers(p, layers),
                       .data = p.has_data() ? p.data() : gpus / replica,
                       .zero = p.zero(),
@@ -162,7 +202,9 @@ models::Split SplitOf(const proto::Parallel& p, int64_t layers, int64_t gpus) {
                       .quantized_gradients = p.zero_quantized_gradients(),
                       .expert = p.expert(),
                       .expert_tensor = p.expert_tensor()};
-  if (split.shard_group == split.data * split.context) split.shard_group = 0;
+  if (split.shard_group == split.copies() * split.data * split.context) {
+    split.shard_group = 0;
+  }
   return split;
 }
 

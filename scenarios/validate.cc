@@ -26,14 +26,14 @@ namespace {
 absl::StatusOr<double> SimulatedSeconds(const Inputs& inputs) {
   const absl::StatusOr<Outcome> outcome = Execute(inputs);
   if (!outcome.ok()) return outcome.status();
-  return sim::InSeconds(outcome->timeline.makespan);
+  return sim::InSeconds(outcome->step);
 }
 
 absl::StatusOr<RunFigures> SimulatedFigures(const Inputs& inputs) {
   const absl::StatusOr<Outcome> outcome = Execute(inputs);
   if (!outcome.ok()) return outcome.status();
   RunFigures figures{.step_seconds =
-                         sim::InSeconds(outcome->timeline.makespan)};
+                         sim::InSeconds(outcome->step)};
   for (const sim::Ledger& stage : outcome->memory) {
     figures.peak_allocated_gib = std::max(figures.peak_allocated_gib,
                                           sim::InGiB(stage.allocated.bytes));

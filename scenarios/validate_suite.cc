@@ -25,15 +25,19 @@ std::optional<double> MeasuredSeconds(const Inputs& inputs) {
 // A run's figures, one prediction each.
 class RunPredictions {
  public:
-  RunPredictions(const Suite& suite, size_t run,
+  RunPredictions(const Suite& suite, size_t run, std::string series,
                  const absl::StatusOr<RunFigures>& figures)
-      : suite_(suite), run_(run), figures_(figures) {}
+      : suite_(suite),
+        run_(run),
+        series_(std::move(series)),
+        figures_(figures) {}
 
   void Add(const std::string& metric, std::optional<double> measured,
            double RunFigures::*predicted) {
     if (!measured) return;
     Prediction p = New(metric);
     p.measured = *measured;
+    p.series = series_;
     if (metric != "step_seconds") {
       p.group = absl::StrCat(suite_.name, " ", metric);
       p.secondary = true;
@@ -70,6 +74,7 @@ class RunPredictions {
 
   const Suite& suite_;
   const size_t run_;
+  const std::string series_;
   const absl::StatusOr<RunFigures>& figures_;
   std::vector<Prediction> list_;
 };
@@ -78,12 +83,12 @@ std::vector<Prediction> PredictRun(const Suite& suite, size_t run,
                                    const Inputs& inputs, FiguresOf figures_of) {
   if (!inputs.measured) {
     const absl::StatusOr<RunFigures> none = RunFigures();
-    RunPredictions unmeasured(suite, run, none);
+    RunPredictions unmeasured(suite, run, "", none);
     unmeasured.AddUnmeasured();
     return unmeasured.Take();
   }
   const absl::StatusOr<RunFigures> figures = figures_of(inputs);
-  RunPredictions predictions(suite, run, figures);
+  RunPredictions predictions(suite, run, inputs.measured->series, figures);
   predictions.Add("step_seconds", MeasuredSeconds(inputs),
                   &RunFigures::step_seconds);
   predictions.Add("peak_allocated_gib", inputs.measured->peak_allocated_gib,

@@ -20,7 +20,8 @@ Json JsonOf(const ErrorSummary& s) {
 
 Json JsonOf(const SeriesRanking& s) {
   return {{"source", s.source}, {"series", s.series}, {"rows", s.rows},
-          {"tau", s.tau},       {"regret", s.regret}, {"best", s.best},
+          {"tau", s.tau},       {"regret", s.regret}, {"ratio_error", s.ratio_error},
+          {"best", s.best},
           {"pick", s.pick}};
 }
 
@@ -32,7 +33,8 @@ Json JsonOf(const RankingSummary& s) {
           {"least_tau", s.least_tau},
           {"median_regret", s.median_regret},
           {"mean_regret", s.mean_regret},
-          {"largest_regret", s.largest_regret}};
+          {"largest_regret", s.largest_regret},
+          {"mean_ratio_error", s.mean_ratio_error}};
 }
 
 template <class Row>

@@ -5,7 +5,6 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "models/schedules/schedule.h"
 #include "scenarios/run.h"
 
 namespace scenarios {
@@ -182,7 +181,8 @@ bool ExpertsFit(const Inputs& inputs) {
   const models::Experts& experts = *inputs.model.experts;
   const int64_t parts = split.parts_of_expert();
   const int64_t groups =
-      split.shard_group > 0 ? split.data * split.context / split.shard_group
+      split.shard_group > 0
+          ? split.copies() * split.data * split.context / split.shard_group
                             : 1;
   return experts.count % split.expert == 0 && experts.ffn_hidden % parts == 0 &&
          experts.shared_ffn_hidden % split.tensor == 0 &&
@@ -204,6 +204,7 @@ constexpr Change kChanges[] = {
 // the full step fills too, and they are simulated sooner.
 Inputs Shortened(Inputs inputs) {
   TrainingSpec& t = inputs.training;
+  if (t.split.by_table()) return inputs;
   const int64_t passes = std::min(t.microbatches(), 2 * t.split.pipeline);
   t.global_batch = passes * t.micro_batch * t.split.data;
   return inputs;
@@ -226,7 +227,7 @@ void Try(const Inputs& inputs, const std::string& change,
   WayOut way;
   way.set_change(change);
   way.set_peak_gib(sim::InGiB(peak));
-  way.set_step_seconds(sim::InSeconds(outcome->timeline.makespan));
+  way.set_step_seconds(sim::InSeconds(outcome->step));
   ways->push_back(std::move(way));
 }
 
@@ -237,7 +238,10 @@ std::vector<WayOut> WaysOut(const Inputs& inputs) {
   for (const Change& change : kChanges) {
     Inputs changed = inputs;
     const auto text = change.make(inputs, &changed.training);
-    if (!text || !ExpertsFit(changed)) continue;
+    if (!text || !ExpertsFit(changed) ||
+        !changed.training.split.Schedules(changed.training.microbatches())) {
+      continue;
+    }
     Try(changed, *text, &ways);
     if (change.make == RecomputeFull || change.make == RecomputeSelective) {
       continue;

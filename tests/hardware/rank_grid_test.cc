@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <utility>
 
 #include "sim/program_check.h"
 
@@ -75,14 +76,39 @@ TEST(RankGrid, ChannelsLinkStagesInALineOrWithChunksInARing) {
   EXPECT_EQ(ring.GroupOf(0, Axis::kForwardIn), (std::vector<int>{2, 0}));
 }
 
+TEST(RankGrid, DataThatComesBackUpTheStagesHasChannelsOfItsOwn) {
+  const RankGrid vee({.pipeline = 3, .virtual_stages = 2, .schedule = "zb-v"});
+  EXPECT_EQ(vee.GroupOf(1, Axis::kForwardOut), (std::vector<int>{1, 2}));
+  EXPECT_TRUE(vee.GroupOf(2, Axis::kForwardOut).empty());
+  EXPECT_EQ(vee.GroupOf(1, Axis::kUpForwardIn), (std::vector<int>{2, 1}));
+  EXPECT_EQ(vee.GroupOf(1, Axis::kUpForwardOut), (std::vector<int>{1, 0}));
+  EXPECT_EQ(vee.GroupOf(1, Axis::kUpBackwardIn), (std::vector<int>{0, 1}));
+  EXPECT_TRUE(vee.GroupOf(0, Axis::kEmbedding).empty());
+}
+
+TEST(RankGrid, TwoCopiesOfAStageShareTheirGradients) {
+  // Stages 0 and 3 hold parts 0 and 3, stages 1 and 2 the others; two replicas.
+  const RankGrid grid({.pipeline = 4, .schedule = "dualpipe", .data = 2});
+  EXPECT_EQ(grid.GroupOf(0, Axis::kData), (std::vector<int>{0, 1, 6, 7}));
+  EXPECT_EQ(grid.GroupOf(5, Axis::kData), (std::vector<int>{2, 3, 4, 5}));
+  // Each copy has a gradient norm.
+  EXPECT_EQ(grid.GroupOf(4, Axis::kModel), (std::vector<int>{4, 6}));
+}
+
 TEST(RankGrid, FilledGroupsAreTheOnesItNames) {
-  const std::vector<Axis> axes = {Axis::kTensor,     Axis::kData,
-                                  Axis::kEmbedding,  Axis::kModel,
-                                  Axis::kForwardIn,  Axis::kForwardOut,
-                                  Axis::kBackwardIn, Axis::kBackwardOut};
-  for (const int64_t chunks : {1, 2}) {
-    const RankGrid grid(
-        {.tensor = 2, .pipeline = 2, .virtual_stages = chunks, .data = 2});
+  const std::vector<Axis> axes = {
+      Axis::kTensor,       Axis::kData,         Axis::kEmbedding,
+      Axis::kModel,        Axis::kForwardIn,    Axis::kForwardOut,
+      Axis::kBackwardIn,   Axis::kBackwardOut,  Axis::kUpForwardIn,
+      Axis::kUpForwardOut, Axis::kUpBackwardIn, Axis::kUpBackwardOut};
+  for (const auto& [chunks, schedule] :
+       {std::pair(1, "1f1b"), std::pair(2, "interleaved-1f1b"),
+        std::pair(2, "zb-v"), std::pair(1, "dualpipe")}) {
+    const RankGrid grid({.tensor = 2,
+                         .pipeline = 2,
+                         .virtual_stages = chunks,
+                         .schedule = schedule,
+                         .data = 2});
     sim::Program program;
     program.lanes.Append("compute");
     program.scripts.Append({});

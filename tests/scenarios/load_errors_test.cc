@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "scenarios/load.h"
 
@@ -180,6 +181,52 @@ TEST(LoadErrors, SchedulesFitTheirChunksAndMicrobatches) {
            {{"pipeline: 4", "pipeline: 4 virtual_stages: 5"}, {"512", "6"}}),
        "a.textproto:4:25: training.global_batch: 6 makes 3 microbatches, and "
        "interleaving needs a multiple of pipeline, 4; 8 would"},
+      {With("pipeline: 4",
+            "pipeline: 4 virtual_stages: 4 schedule: \"zb-v\""),
+       "a.textproto:5:36: training.parallel.virtual_stages: zb-v has two chunks "
+       "in a stage; 2 works"},
+      {absl::StrReplaceAll(
+           kGood,
+           {{"pipeline: 4", "pipeline: 4 schedule: \"dualpipe\""}, {"512", "8"}}),
+       "a.textproto:4:25: training.global_batch: 8 makes 4 microbatches, and "
+       "dualpipe needs 2 for each of 4 stages, 8; 16 would"},
+      {absl::StrReplaceAll(
+           kGood,
+           {{"pipeline: 4", "pipeline: 4 schedule: \"dualpipe\""},
+            {"512", "18"}}),
+       "a.textproto:4:25: training.global_batch: 18 makes 9 microbatches, and "
+       "dualpipe sends half of them each way, an even number; 20 would"},
+      {With("pipeline: 4", "pipeline: 1 schedule: \"dualpipe\""),
+       "a.textproto:5:24: training.parallel.pipeline: 1 stages are an odd "
+       "number, and dualpipe gives the layers of each to the one opposite, too; "
+       "2 would"},
+  });
+}
+
+TEST(LoadErrors, ATableOfPassesRunsToItsEnd) {
+  const auto table = [](absl::string_view lists) {
+    return absl::StrReplaceAll(
+        kGood, {{"pipeline: 4", absl::StrCat("pipeline: 2 schedule: \"table\" ",
+                                             "schedule_table: [", lists, "]")},
+                {"512", "8"}});
+  };
+  // Two microbatches: 8 sequences over four replicas.
+  const std::string at = "a.textproto:5:54: training.parallel.schedule_table: ";
+  Expect({
+      {With("pipeline: 4", "pipeline: 4 schedule_table: \"F0\""),
+       "a.textproto:5:36: training.parallel.schedule_table: needs schedule: "
+       "\"table\"; 1f1b orders the passes itself"},
+      {table("\"F0 F1 BW0 BW1\""),
+       at + "1 lists of passes for 2 stages; give one each"},
+      {table("\"F0 F1 BW0 BW1\", \"F0 G1\""),
+       at + "stage 1, position 2: \"G1\" is no pass; F, BW, B or W, a "
+            "microbatch and a chunk would be, e.g. F3.0"},
+      {table("\"F0 F1 BW0 BW1\", \"F0 BW0 F1 B1\""),
+       at + "stage 1: W1.0 is missing"},
+      {table("\"F0 BW0 F1 BW1\", \"F0 F1 BW0 BW1\""),
+       at + "the passes wait for each other: stage 0, position 2: BW0.0 waits "
+            "for stage 1's BW0.0; stage 1, position 2: F1.0 waits for stage "
+            "0's F1.0"},
   });
 }
 

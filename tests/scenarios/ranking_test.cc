@@ -98,14 +98,21 @@ TEST(RankingText, NamesThePickWhereItWasNotTheBest) {
                                         Of("b", "hidden 8", 1.1, 2)};
   EXPECT_EQ(
       RankingText(rows, true),
-      " rows     tau   regret  series, the fastest and the one predicted "
-      "fastest\n"
-      "    2  -1.000   10.0 %  hidden 8: a; picked b\n"
+      " rows     tau   regret   ratios  series, the fastest and the one "
+      "predicted fastest\n"
+      "    2  -1.000   10.0 %   39.4 %  hidden 8: a; picked b\n"
       "\n"
       "order within series                  series  rows  mean tau     least "
-      "   median mean regret   largest\n"
+      "   median mean regret   largest    ratios\n"
       "lab                                       1     2    -1.000    -1.000 "
-      "   10.0 %      10.0 %    10.0 %\n");
+      "   10.0 %      10.0 %    10.0 %    39.4 %\n");
+}
+
+TEST(RankSeries, RatiosAreComparedPairByPair) {
+  const std::vector<Prediction> rows = {
+      Of("a", "s", 1.0, 2), Of("b", "s", 2.0, 4), Of("c", "s", 4.0, 10)};
+  // b/a is 2 both ways, c/a 5 for 4, c/b 2.5 for 2: 25 % off twice.
+  EXPECT_NEAR(RankSeries(rows)[0].ratio_error, 0.5 / 3, 1e-12);
 }
 
 TEST(TableSeries, AreRowsWithEqualCellsInTheColumnsTheRulesName) {
