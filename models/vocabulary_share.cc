@@ -99,7 +99,6 @@ TensorId LayerEmitter::SumOutputGradient(TensorId partial) {
 }
 
 LayerEmitter::ShareTensors LayerEmitter::ShareForward(TensorId sent) {
-  EmbedShare();
   const Linear head = HeadShare();
   const sim::Bytes bytes = Words(shape_.tokens * model_.hidden);
   ShareTensors t;
@@ -121,6 +120,7 @@ LayerEmitter::ShareTensors LayerEmitter::ShareForward(TensorId sent) {
        sim::Bytes(0), Holder::kWorkspace);
   b_.Writes(t.statistics);
   if (one) t.gradient = SumOutputGradient(t.gradient);
+  EmbedShare();
   return t;
 }
 

@@ -10,7 +10,7 @@ namespace {
 
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 // Units of time; kMeeting until all stages know what the last of them made.
-constexpr int64_t kForward = 10, kBackward = 20, kVocabulary = 3, kMeeting = 4;
+constexpr int64_t kForward = 10, kBackward = 20, kVocabulary = 3, kMeeting = 2;
 
 class Scheduler {
  public:
@@ -70,11 +70,19 @@ class Scheduler {
     stage.free = now_ + length;
   }
 
-  // S of microbatch k is pass 2k, T is 2k + 1.
+  // S0, then S1 T0, S2 T1, …, and the last T: their numbers.
+  int64_t NumberOfT(int64_t microbatch) const {
+    return std::min(2 * microbatch + 2, 2 * pipeline_.microbatches - 1);
+  }
+
   bool Vocabulary(Stage& stage) {
-    const int64_t microbatch = stage.vocabulary / 2;
-    if (microbatch == pipeline_.microbatches) return false;
-    const bool forward = stage.vocabulary % 2 == 0;
+    const int64_t number = stage.vocabulary;
+    if (number == 2 * pipeline_.microbatches) return false;
+    const bool last = number + 1 == 2 * pipeline_.microbatches;
+    const bool forward = number == 0 || (number % 2 == 1 && !last);
+    const int64_t microbatch = forward ? (number + 1) / 2
+                               : last  ? pipeline_.microbatches - 1
+                                       : number / 2 - 1;
     if (forward ? !Sent(microbatch) : !Met(0, microbatch)) return false;
     Run(stage, forward ? PassKind::kForward : PassKind::kBackward,
         pipeline_.chunks, microbatch, kVocabulary);
@@ -97,7 +105,7 @@ class Scheduler {
     if (microbatch == pipeline_.microbatches) return false;
     const bool last = number + 1 == pipeline_.stages;
     const bool ready =
-        last ? stage.vocabulary > 2 * microbatch + 1 &&
+        last ? stage.vocabulary > NumberOfT(microbatch) &&
                    Met(barriers_ - 1, microbatch)
              : gradients_[At(number, microbatch)] <= now_;
     if (!ready) return false;

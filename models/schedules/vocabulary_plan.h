@@ -7,8 +7,9 @@
 //   T  backward pass: their gradients
 //
 // All stages meet behind S, and with two barriers behind T; then the last
-// stage's backward pass begins. Stages run S and T in one order, S0 T0 S1 T1 …,
-// so that their collectives meet.
+// stage's backward pass begins. Stages run S and T in one order, S0, S1 T0,
+// S2 T1, …, so that their collectives meet, and so that a microbatch's second
+// meeting is its successor's first.
 #ifndef MODELS_SCHEDULES_VOCABULARY_PLAN_H_
 #define MODELS_SCHEDULES_VOCABULARY_PLAN_H_
 
@@ -18,7 +19,7 @@
 
 namespace models {
 
-// Made by simulation, F 10, BW 20, S and T 3 units of time, and 4 until stages
+// Made by simulation, F 10, BW 20, S and T 3 units of time, and 2 until stages
 // have met: what is ready runs, the vocabulary's passes first, for which all
 // stages wait, then forward passes, for which it waits. A stage holds as
 // many microbatches as in 1F1B and one more for each barrier (section 5).

@@ -29,8 +29,12 @@ TEST(VocabularyPlan, StagesMeetInOneOrderAndHoldOneMoreForEachBarrier) {
           for (const Pass& pass : passes) {
             const bool forward = pass.kind == PassKind::kForward;
             if (pass.chunk == 1) {
-              EXPECT_EQ(pass.microbatch, met / 2);
-              EXPECT_EQ(forward, met % 2 == 0);
+              // S0, S1 T0, S2 T1, …, the last T.
+              const bool last = met == 2 * m - 1;
+              EXPECT_EQ(forward, met == 0 || (met % 2 == 1 && !last));
+              EXPECT_EQ(pass.microbatch, last      ? m - 1
+                                         : forward ? (met + 1) / 2
+                                                   : met / 2 - 1);
               ++met;
             } else {
               held += forward ? 1 : -1;
@@ -45,9 +49,9 @@ TEST(VocabularyPlan, StagesMeetInOneOrderAndHoldOneMoreForEachBarrier) {
 }
 
 TEST(VocabularyPlan, TheLastStagesGradientsFollowItsShare) {
-  // F0 goes to all; S0, then T0 when all have run S0; then its backward pass.
+  // F0 and F1 go to all: S0, S1, then T0, and its backward pass.
   const Plan plan = PlanVocabulary({.stages = 2, .microbatches = 2}, 2);
-  EXPECT_EQ(TextOf(plan[1]), "F0.0 F1.0 F0.1 BW0.1 F1.1 BW0.0 BW1.1 BW1.0");
+  EXPECT_EQ(TextOf(plan[1]), "F0.0 F1.0 F0.1 F1.1 BW0.1 BW1.1 BW0.0 BW1.0");
 }
 
 TEST(VocabularyShare, IsAnEqualPartOfBothTables) {
