@@ -283,14 +283,14 @@ void ScriptWriter::WriteHandOver(OpId op, Writing* writing) {
 }
 
 ScriptWriter::Writing ScriptWriter::Begin(const Pass& pass) {
+  const models::OpGraph& graph =
+      graphs_.chunks[static_cast<size_t>(pass.chunk)];
   graph_layer_ = -1;
   const models::Host& host = training_.host;
   if (!(host.cuda_graphs && host.whole_iteration) &&
       pass.kind != PassKind::kWeightGradient) {
     host_ += sim::Microseconds(host.pass_microseconds);
   }
-  const models::OpGraph& graph =
-      graphs_.chunks[static_cast<size_t>(pass.chunk)];
   // Ops of the forward pass of this chunk are done: it ran earlier on this
   // rank.
   return {.pass = pass,

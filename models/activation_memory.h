@@ -31,7 +31,7 @@ struct ActivationFormula {
   int64_t sequence = 0, batch = 1, hidden = 0, heads = 0;
   int64_t tensor = 1;  // >= 1; divides heads
   bool sequence_parallel = false;
-  Recompute recompute = Recompute::kNone;  // kOperators counts as kNone
+  Recompute recompute = Recompute::kNone;  // kOperators, …: as kNone
 };
 sim::Bytes BytesPerLayer(const ActivationFormula& formula);
 

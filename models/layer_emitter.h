@@ -126,20 +126,6 @@ class LayerEmitter {
   HeadTensors HeadForward(TensorId input, TensorId weights);
   TensorId HeadBackward(const HeadTensors& kept, TensorId weights);
 
-  // A layer that predicts one more token, from `hidden` (mtp_layer.cc). `table`
-  // orders what reads the embedding and the head.
-  struct MtpTensors {
-    TensorId hidden = kNoTensor, embedded = kNoTensor, joined = kNoTensor;
-    LayerTensors layer = {};
-    HeadTensors head = {};
-  };
-  MtpTensors MtpForward(TensorId hidden, TensorId table, TensorId weights);
-  TensorId MtpBackward(const MtpTensors& kept, TensorId gradient,
-                       TensorId table, TensorId weights);
-  // The sum of two gradients of the last layer's output.
-  TensorId Join(TensorId gradient, TensorId further) {
-    return Add("mtp gradient", gradient, further);
-  }
   // The share of both that a pipeline stage has where the stages divide them
   // (vocabulary_share.cc). `sent` is the last stage's output, on that stage;
   // its gradient comes back.
@@ -154,6 +140,21 @@ class LayerEmitter {
   // What one chunk of a rank makes for the next: sent, or taken where there is
   // nothing to send.
   TensorId HandOver(bool forward, TensorId sent, Holder holder);
+
+  // A layer that predicts one more token, from `hidden` (mtp_layer.cc). `table`
+  // orders what reads the embedding and the head.
+  struct MtpTensors {
+    TensorId hidden = kNoTensor, embedded = kNoTensor, joined = kNoTensor;
+    LayerTensors layer = {};
+    HeadTensors head = {};
+  };
+  MtpTensors MtpForward(TensorId hidden, TensorId table, TensorId weights);
+  TensorId MtpBackward(const MtpTensors& kept, TensorId gradient,
+                       TensorId table, TensorId weights);
+  // The sum of two gradients of the last layer's output.
+  TensorId Join(TensorId gradient, TensorId further) {
+    return Add("mtp gradient", gradient, further);
+  }
 
   // Gradients of the parameters used since the last call; of routed experts
   // apart.
@@ -367,8 +368,13 @@ class LayerEmitter {
                             int64_t elements);
   Linear Up() const;
   Linear Down() const;
+
+  // What is run again (layer_recompute.cc).
   LayerTensors Recomputed(const LayerTensors& kept, TensorId weights);
+  void RecomputeAttentionNorm(LayerTensors* t);
+  void RecomputeMlpNorm(LayerTensors* t);
   void RecomputeOperators(LayerTensors* t, TensorId weights);
+  void RecomputeMlp(LayerTensors* t, TensorId weights);
 
   // Experts in the MLP's place (expert_mlp_layer.cc) …
   bool ExpertsHere() const;

@@ -191,7 +191,9 @@ LayerTensors LayerEmitter::Forward(TensorId input, TensorId weights) {
   AttentionForward(&t, weights);
   t.attention_branch =
       Row(AttentionOut(), t.context, weights,
-          post_norms() ? Holder::kActivations : Holder::kWorkspace,
+          post_norms() || recompute_ == Recompute::kDotsExceptMlp
+              ? Holder::kActivations
+              : Holder::kWorkspace,
           &t.out_adapters);
   TensorId branch = t.attention_branch;
   if (post_norms()) {
@@ -242,68 +244,6 @@ TensorId LayerEmitter::Backward(const LayerTensors& kept, TensorId gradient,
   if (shared != kNoTensor) norm = Add("norm gradient", norm, shared);
   const TensorId input = NormBackward("attention norm backward", t.input, norm);
   return Add("residual gradient", input, middle);
-}
-
-// What the backward pass reads, computed again where it was not kept.
-LayerTensors LayerEmitter::Recomputed(const LayerTensors& kept,
-                                      TensorId weights) {
-  if (recompute_ == Recompute::kNone) return kept;
-  b_.SetRecompute(true);
-  LayerTensors t = kept;
-  switch (recompute_) {
-    case Recompute::kNone:
-      break;
-    case Recompute::kFull:
-      t = Forward(kept.input, weights);
-      break;
-    case Recompute::kSelective:
-      Core(&t);
-      t.context = kept.context;  // the projection after it kept its input
-      break;
-    case Recompute::kOperators:
-      RecomputeOperators(&t, weights);
-      break;
-    case Recompute::kLatentUp:
-      LatentUp(&t, weights);
-      break;
-  }
-  b_.SetRecompute(false);
-  return t;
-}
-
-// Kept: the layer's input, QKV, the attention output, the up and down
-// projections; norms, the output projection, the residual, the gate and the
-// activation are run again (torchtitan's selective policy "op", which keeps
-// attention and every second product: of q, k, v, out, up, gate and down the
-// first, third, fifth and seventh. Here k is kept as well).
-void LayerEmitter::RecomputeOperators(LayerTensors* t, TensorId weights) {
-  t->attention_norm =
-      NormForward("attention norm", t->input, Holder::kWorkspace);
-  if (model_.latent) LatentNorms(t, Holder::kWorkspace);
-  t->attention_branch = Row(AttentionOut(), t->context, weights);
-  TensorId branch = t->attention_branch;
-  if (post_norms()) {
-    branch = NormForward("attention post-norm", branch, Holder::kWorkspace);
-  }
-  TensorId mask = kNoTensor;
-  t->mlp_input = ResidualForward("attention residual", branch, t->input,
-                                 Holder::kWorkspace, &mask);
-  if (model_.parallel_residual && model_.norms_per_layer == 1) {
-    t->mlp_norm = t->attention_norm;
-  } else {
-    t->mlp_norm = NormForward(
-        "mlp norm", model_.parallel_residual ? t->input : t->mlp_input,
-        Holder::kWorkspace);
-  }
-  if (model_.gated_mlp) {
-    Linear half = Up();
-    half.name = "mlp gate";
-    half.out /= 2;
-    t->gate = Column(half, t->mlp_norm, weights, Holder::kWorkspace);
-  }
-  t->activated = Activate(t->up, t->gate, shape_.tokens * shape_.ffn,
-                          Holder::kActivations);
-  b_.Reads(t->mlp_branch);
 }
 
 }  // namespace models

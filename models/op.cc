@@ -155,12 +155,12 @@ absl::string_view NameOf(Axis axis) {
                                           "to device",
                                           "cpu",
                                           "disk",
-                                          "stage",
                                           "pp up forward in",
                                           "pp up forward",
                                           "pp up backward in",
                                           "pp up backward",
-                                          "pp vocabulary"};
+                                          "pp vocabulary",
+                                          "stage"};
   return kNames[static_cast<size_t>(axis)];
 }
 

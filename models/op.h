@@ -169,13 +169,13 @@ enum class Axis : uint8_t {
   kToDevice,
   kCpu,
   kDisk,
-  kStage,  // all ranks of a stage: the largest values of FP8 tensors
   // Pipeline boundaries of data that flows towards lower stages.
   kUpForwardIn,
   kUpForwardOut,
   kUpBackwardIn,
   kUpBackwardOut,
   kVocabulary,  // stages that divide the vocabulary
+  kStage,  // all ranks of a stage: the largest values of FP8 tensors
 };
 inline constexpr int kAxes = 31;
 inline bool IsOnHost(Axis axis) {

@@ -73,10 +73,10 @@ struct Op {
   bool host_sync = false;  // the host waits for its result (a loss read back)
   // A kernel on the stream of a communication instead of the compute stream.
   std::optional<Axis> beside = std::nullopt;
-  // What the host does before it launches it, beside the launch.
-  double host_microseconds = 0;
   // No work: data goes from one chunk of the rank to its next.
   bool hand_over = false;
+  // What the host does before it launches it, beside the launch.
+  double host_microseconds = 0;
 
   const Kernel* kernel() const { return std::get_if<Kernel>(&work); }
   const Collective* collective() const {

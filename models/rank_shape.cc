@@ -118,8 +118,8 @@ RankShape::RankShape(const ModelSpec& model, const TrainingSpec& training)
                     (model.tied_embeddings ? 0 : table) +
                     (model.lm_head_bias ? vocab : 0);
   const bool apart = split.pipeline == 1 || !split.ends_meet();
-  tied_head_parameters =
-      (model.tied_embeddings || model.mtp_depth > 0) && apart ? table : 0;
+  const bool read_twice = model.tied_embeddings || model.mtp_depth > 0;
+  tied_head_parameters = read_twice && apart ? table : 0;
   for (int64_t depth = 0; depth < model.mtp_depth; ++depth) {
     mtp += LayerParameters(model.layers - 1);
     mtp.dense += 2 * model.hidden * (model.hidden / tp) +

@@ -72,11 +72,12 @@ struct RankShape {
   ParameterCounts dense_layer, expert_layer;  // of either kind
   int64_t embedding_parameters;  // tokens and learned positions
   int64_t head_parameters;       // final norm, and the LM head if untied
-  int64_t tied_head_parameters;  // second copy of the embedding, where the
-                                 // head is on another stage and it is tied or
+  int64_t tied_head_parameters;  // second copy of the embedding where the head is
+                                 // on another stage, and it is tied or
                                  // multi-token prediction reads it
   // Of the layers that predict further tokens, which the head's rank holds.
   ParameterCounts mtp;
+
   int64_t vocabulary_stages = 1;  // that divide embedding and head, if any do
 
   // Of a chunk; counts a tied embedding once where both ends share a rank.

@@ -14,6 +14,15 @@
 namespace models {
 namespace {
 
+// A number that ranks sum before the update, by the names of its operators.
+struct Figure {
+  absl::string_view sum, receive, send;
+};
+constexpr Figure kNorm{"sum gradient norm", "receive gradient norm",
+                       "send gradient norm"};
+constexpr Figure kOverflow{"overflow all-reduce", "receive overflow",
+                           "send overflow"};
+
 class StepEmitter {
  public:
   StepEmitter(const ModelSpec& model, const TrainingSpec& training,
@@ -111,71 +120,24 @@ class StepEmitter {
            experts_.OffloadedOf(parameters_.expert);
   }
 
-  TensorId SumOn(Axis axis, absl::string_view name, TensorId figure) {
+  TensorId SumOn(Axis axis, const Figure& of, TensorId figure) {
     return b_.Add({.work = Collective{.axis = axis,
                                       .bytes = sim::Bytes(4),
                                       .dtype = DType::kFp32},
-                   .name = name},
+                   .name = of.sum},
                   {figure});
   }
 
-  // What is known of a figure goes down the stages, each of which adds its own
-  // (Qi et al. 2023, section 4).
-  TensorId PassDown(TensorId figure) {
-    const auto any = [&](auto holds) {
-      return std::any_of(chunks_.begin(), chunks_.end(),
-                         [&](const Chunk& c) {
-                           return !c.up && !c.vocabulary && holds(c);
-                         });
-    };
-    const bool first =
-        any([](const Chunk& c) { return c.embedding || c.from_here; });
-    const bool last = any([](const Chunk& c) { return c.head || c.to_here; });
-    const auto message = [&](Axis axis, absl::string_view name) {
-      return b_.Add({.work = Collective{.kind = CollectiveKind::kSendRecv,
-                                        .axis = axis,
-                                        .bytes = sim::Bytes(4),
-                                        .dtype = DType::kFp32},
-                     .name = name},
-                    {figure});
-    };
-    if (!first) figure = message(Axis::kForwardIn, "receive gradient norm");
-    if (!last) message(Axis::kForwardOut, "send gradient norm");
-    return figure;
-  }
-
-  // Over the ranks that divide the model, and those that divide the experts.
-  TensorId OverModel(absl::string_view name, TensorId figure) {
-    const Split& split = training_.split;
-    if (!training_.overlap.optimizer_post_validation) {
-      return split.tensor * split.pipeline > 1
-                 ? SumOn(Axis::kModel, name, figure)
-                 : figure;
-    }
-    if (split.tensor > 1) figure = SumOn(Axis::kTensor, name, figure);
-    return split.pipeline > 1 ? PassDown(figure) : figure;
-  }
-
-  TensorId OverExperts(absl::string_view name, TensorId figure) {
-    const Split& split = training_.split;
-    if (training_.overlap.optimizer_post_validation) {
-      return split.expert > 1 ? SumOn(Axis::kExpert, name, figure) : figure;
-    }
-    return split.expert * split.parts_of_expert() * split.pipeline > 1
-               ? SumOn(Axis::kExpertModel, name, figure)
-               : figure;
-  }
-
   // One number, over all ranks that hold other gradients.
-  TensorId OverRanks(absl::string_view name, TensorId figure) {
-    if (data_.shards() > 1) figure = SumOn(data_.shard_axis(), name, figure);
-    figure = OverModel(name, figure);
+  TensorId OverRanks(const Figure& of, TensorId figure) {
+    if (data_.shards() > 1) figure = SumOn(data_.shard_axis(), of, figure);
+    figure = OverModel(of, figure);
     if (!model_.experts) return figure;
     // Megatron's chained optimizer sums them apart.
     if (experts_.shards() > 1) {
-      figure = SumOn(experts_.shard_axis(), name, figure);
+      figure = SumOn(experts_.shard_axis(), of, figure);
     }
-    return OverExperts(name, figure);
+    return OverExperts(of, figure);
   }
 
   // FP16: gradients are divided by the loss scale, and all ranks skip the update
@@ -197,8 +159,54 @@ class StepEmitter {
                                        .written = sim::Bytes(4),
                                        .flops = sim::Flops(0)}),
             .name = "read overflow",
-            .host_sync = !training_.overlap.optimizer_post_validation},
-           {OverRanks("overflow all-reduce", found)});
+            .host_sync = true},
+           {OverRanks(kOverflow, found)});
+  }
+
+  // What is known of it goes down the stages, each of which adds its own (Qi et
+  // al. 2023, section 4).
+  TensorId PassDown(const Figure& of, TensorId figure) {
+    const auto any = [&](auto holds) {
+      return std::any_of(chunks_.begin(), chunks_.end(),
+                         [&](const Chunk& c) {
+                           return !c.up && !c.vocabulary && holds(c);
+                         });
+    };
+    const bool first =
+        any([](const Chunk& c) { return c.embedding || c.from_here; });
+    const bool last = any([](const Chunk& c) { return c.head || c.to_here; });
+    const auto message = [&](Axis axis, absl::string_view name) {
+      return b_.Add({.work = Collective{.kind = CollectiveKind::kSendRecv,
+                                        .axis = axis,
+                                        .bytes = sim::Bytes(4),
+                                        .dtype = DType::kFp32},
+                     .name = name},
+                    {figure});
+    };
+    if (!first) figure = message(Axis::kForwardIn, of.receive);
+    if (!last) message(Axis::kForwardOut, of.send);
+    return figure;
+  }
+
+  // Over the ranks that divide the model.
+  TensorId OverModel(const Figure& of, TensorId figure) {
+    const Split& split = training_.split;
+    if (training_.overlap.optimizer_post_validation) {
+      if (split.tensor > 1) figure = SumOn(Axis::kTensor, of, figure);
+      return split.pipeline > 1 ? PassDown(of, figure) : figure;
+    }
+    return split.tensor * split.pipeline > 1 ? SumOn(Axis::kModel, of, figure)
+                                             : figure;
+  }
+
+  TensorId OverExperts(const Figure& of, TensorId figure) {
+    const Split& split = training_.split;
+    if (training_.overlap.optimizer_post_validation) {
+      return split.expert > 1 ? SumOn(Axis::kExpert, of, figure) : figure;
+    }
+    return split.expert * split.parts_of_expert() * split.pipeline > 1
+               ? SumOn(Axis::kExpertModel, of, figure)
+               : figure;
   }
 
   // Global norm: a pass over the gradients, a sum over ranks, a read-back (the
@@ -213,7 +221,7 @@ class StepEmitter {
                                            .flops = sim::Flops(2 * count)}),
                 .name = "gradient norm"},
                {});
-    const TensorId summed = OverRanks("sum gradient norm", norm);
+    const TensorId summed = OverRanks(kNorm, norm);
     const int64_t here = Owned() - Offloaded();  // the host clips the rest
     const sim::Bytes clipped = BytesOf(gradient(), here);
     b_.Add({.work = Kernel(MemoryBound{

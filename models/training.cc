@@ -95,7 +95,8 @@ absl::string_view NameOf(ContextKind kind) {
 
 absl::string_view NameOf(Recompute recompute) {
   constexpr absl::string_view kNames[] = {"NONE", "SELECTIVE", "OPERATORS",
-                                          "FULL", "MLA_UP_PROJECTION"};
+                                          "FULL", "MLA_UP_PROJECTION",
+                                          "DOTS_EXCEPT_MLP"};
   return kNames[static_cast<size_t>(recompute)];
 }
 

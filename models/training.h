@@ -58,6 +58,9 @@ enum class Recompute : uint8_t {
   // Latent attention's up-projections and what follows them up to the attention
   // kernel (Megatron's --recompute-modules mla_up_proj).
   kLatentUp,
+  // The attention kernel, the products into the MLP and all that is no product
+  // (MaxText's remat_policy save_dot_except_mlp and save_dot_except_mlpwi).
+  kDotsExceptMlp,
 };
 
 // Whether pipeline stages divide the vocabulary's two layers among them, and how

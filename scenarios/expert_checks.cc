@@ -205,9 +205,12 @@ class Checks {
   }
 
   absl::Status Recomputed() const {
-    if (t_.recompute != models::Recompute::kOperators) return absl::OkStatus();
+    if (t_.recompute != models::Recompute::kOperators &&
+        t_.recompute != models::Recompute::kDotsExceptMlp) {
+      return absl::OkStatus();
+    }
     return Error("recompute",
-                 "OPERATORS does not say what layers of experts keep; NONE, "
+                 models::NameOf(t_.recompute), " does not say what layers of experts keep; NONE, "
                  "SELECTIVE and FULL work");
   }
 

@@ -153,9 +153,12 @@ class Checks {
   }
 
   absl::Status Recompute() const {
-    if (t_.recompute != models::Recompute::kOperators) return absl::OkStatus();
+    if (t_.recompute != models::Recompute::kOperators &&
+        t_.recompute != models::Recompute::kDotsExceptMlp) {
+      return absl::OkStatus();
+    }
     return Error("recompute",
-                 "OPERATORS with adapters is not modelled; NONE, SELECTIVE and "
+                 models::NameOf(t_.recompute), " with adapters is not modelled; NONE, SELECTIVE and "
                  "FULL work");
   }
 

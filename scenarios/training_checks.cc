@@ -234,6 +234,12 @@ class Checks {
       return Error("parallel.vocabulary",
                    "needs schedule 1f1b on several stages; ON_ENDS works");
     }
+    if (s.vocabulary != models::VocabularySplit::kNone &&
+        model_.mtp_depth > 0) {
+      return Error("parallel.vocabulary",
+                   "the layers that predict further tokens read the whole head "
+                   "on the last stage; ON_ENDS works");
+    }
     if (s.by_table()) return Table();
     if (!s.schedule_table.empty()) {
       return Error("parallel.schedule_table",

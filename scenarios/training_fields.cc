@@ -41,6 +41,8 @@ models::Recompute RecomputeOf(const proto::Training& t) {
       return models::Recompute::kFull;
     case proto::Training::MLA_UP_PROJECTION:
       return models::Recompute::kLatentUp;
+    case proto::Training::DOTS_EXCEPT_MLP:
+      return models::Recompute::kDotsExceptMlp;
   }
   return models::Recompute::kNone;
 }

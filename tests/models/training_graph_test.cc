@@ -458,6 +458,31 @@ TEST(TrainingGraph, OperatorRecomputationKeepsEverySecondProduct) {
             1024 * (2 * (1024 + 1536 + 1024 + 2816 + 1024) + 16 * 4));
 }
 
+TEST(TrainingGraph, DotsOutsideTheMlpAreKept) {
+  ModelSpec m = SmallLlama();
+  TrainingSpec t = Training(1024);
+  t.recompute = Recompute::kDotsExceptMlp;
+  const auto layers = [&](int64_t count) {
+    m.layers = count;
+    return KeptBytes(Whole(m, t), Holder::kActivations);
+  };
+  // A token, in elements of two bytes: the layer's input 1024, q, k and v 1536,
+  // attention's projection 1024; of attention, the MLP and norms nothing.
+  EXPECT_EQ(layers(3) - layers(2), 1024 * 2 * (1024 + 1536 + 1024));
+
+  // Again: attention, and the products up and gate, 1024 by 2 · 2816.
+  double again = 0;
+  const OpGraph graph = Whole(m, t);
+  for (const Op& op : graph.ops) {
+    if (!op.recompute || op.layer != 1 || op.kernel() == nullptr) continue;
+    if (const auto* gemm = std::get_if<Gemm>(op.kernel())) {
+      again += WorkOf(*op.kernel()).flops.count();
+      EXPECT_EQ(gemm->n, 2 * 2816);
+    }
+  }
+  EXPECT_EQ(again, 2.0 * 1024 * 1024 * 2 * 2816);
+}
+
 TEST(TrainingGraph, FurtherNormsKeepTheirInputs) {
   ModelSpec m = SmallLlama();
   const TrainingSpec t = Training(1024);

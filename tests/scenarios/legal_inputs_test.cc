@@ -161,7 +161,8 @@ void DrawTraining(Draw& d) {
     set("fp8.keep_transposes", d.Of({"true", "false"}));
   }
   const char* recompute = d.Of(
-      {"NONE", "SELECTIVE", "OPERATORS", "FULL", "FULL", "MLA_UP_PROJECTION"});
+      {"NONE", "SELECTIVE", "OPERATORS", "FULL", "FULL", "MLA_UP_PROJECTION",
+       "DOTS_EXCEPT_MLP"});
   set("recompute", recompute);
   if (recompute == std::string("FULL")) set("recompute_layers", d.Of({0, 1}));
   set("pad_vocab_to", d.Of({1, 128}));

@@ -109,5 +109,17 @@ TEST(TrainingChecks, OnlyLatentAttentionHasUpProjectionsToRecompute) {
             "attention; NONE, SELECTIVE, OPERATORS and FULL work");
 }
 
+TEST(TrainingChecks, ADividedVocabularyNeedsPlain1F1BAndTheLastStagesHead) {
+  const std::string row = "training.parallel.vocabulary=ONE_BARRIER";
+  EXPECT_EQ(Problem({row}),
+            "training.parallel.vocabulary: needs schedule 1f1b on several "
+            "stages; ON_ENDS works");
+  EXPECT_EQ(Problem({row, "training.parallel.pipeline=4"}), "");
+  EXPECT_EQ(Problem({row, "training.parallel.pipeline=4",
+                     "model.transformer.mtp_layers=1"}),
+            "training.parallel.vocabulary: the layers that predict further "
+            "tokens read the whole head on the last stage; ON_ENDS works");
+}
+
 }  // namespace
 }  // namespace scenarios
