@@ -25,7 +25,8 @@ TEST(Readme, ShowsTheReportThatQuickstartPrints) {
 
 TEST(Readme, NamesScenariosThatLoad) {
   const std::string readme = Readme();
-  const std::regex command("orrery (?:run|compare|explain) ([a-z][a-z0-9-]+)");
+  const std::regex command("orrery (?:run|compare|explain) ([a-z][a-z0-9-]+)"
+                           "(?=\\s|$)");
   std::set<std::string> names;
   for (auto it = std::sregex_iterator(readme.begin(), readme.end(), command);
        it != std::sregex_iterator(); ++it) {

@@ -116,6 +116,7 @@ TEST(TrainingChecks, ADividedVocabularyNeedsPlain1F1BAndTheLastStagesHead) {
             "stages; ON_ENDS works");
   EXPECT_EQ(Problem({row, "training.parallel.pipeline=4"}), "");
   EXPECT_EQ(Problem({row, "training.parallel.pipeline=4",
+                     "model.preset=llama3-8b",
                      "model.transformer.mtp_layers=1"}),
             "training.parallel.vocabulary: the layers that predict further "
             "tokens read the whole head on the last stage; ON_ENDS works");
