@@ -7,25 +7,14 @@
 
 #include "models/activation_memory.h"
 #include "models/training_graph.h"
+#include "tests/models/small_models.h"
 
 namespace models {
 namespace {
 
-ModelSpec EightLayers() {
-  ModelSpec m;
-  m.layers = 8;
-  m.hidden = 1024;
-  m.heads = m.kv_heads = 16;
-  m.head_dim = 64;
-  m.ffn_hidden = 4096;
-  m.vocab = 32000;
-  m.positions = Positions::kRotary;
-  return m;
-}
-
 OpGraph Chunk(int64_t offloaded, bool wait = false,
               Recompute recompute = Recompute::kNone) {
-  const ModelSpec m = EightLayers();
+  const ModelSpec m = PlainLayers(8);
   TrainingSpec t;
   t.sequence_length = 1024;
   t.pad_vocab_to = 1;

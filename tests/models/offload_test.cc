@@ -9,21 +9,10 @@
 #include "models/data_parallel.h"
 #include "models/host_update.h"
 #include "models/training_graph.h"
+#include "tests/models/small_models.h"
 
 namespace models {
 namespace {
-
-ModelSpec TwoLayers() {
-  ModelSpec m;
-  m.layers = 2;
-  m.hidden = 1024;
-  m.heads = m.kv_heads = 16;
-  m.head_dim = 64;
-  m.ffn_hidden = 4096;
-  m.vocab = 32000;
-  m.positions = Positions::kRotary;
-  return m;
-}
 
 // ZeRO-Offload on four ranks: FP16 gradients, as DeepSpeed keeps them.
 TrainingSpec ZeroOffload(int zero) {
@@ -40,7 +29,7 @@ TrainingSpec ZeroOffload(int zero) {
 }
 
 StageGraph Stage(const TrainingSpec& t) {
-  const ModelSpec m = TwoLayers();
+  const ModelSpec m = PlainLayers(2);
   return BuildStage(m, t, ChunksOf(m, t.split)[0]);
 }
 

@@ -41,6 +41,19 @@ inline ModelSpec SmallGpt() {
   return m;
 }
 
+// MHA, a plain MLP four times as wide.
+inline ModelSpec PlainLayers(int64_t layers) {
+  ModelSpec m;
+  m.layers = layers;
+  m.hidden = 1024;
+  m.heads = m.kv_heads = 16;
+  m.head_dim = 64;
+  m.ffn_hidden = 4096;
+  m.vocab = 32000;
+  m.positions = Positions::kRotary;
+  return m;
+}
+
 inline TrainingSpec Training(int64_t sequence, Split split = {}) {
   TrainingSpec t;
   t.sequence_length = sequence;

@@ -4,27 +4,12 @@
 #include <string>
 
 #include "models/training_graph.h"
+#include "tests/models/small_models.h"
 
 namespace models {
 namespace {
 
-ModelSpec Llama() {
-  ModelSpec m;
-  m.layers = 4;
-  m.hidden = 1024;
-  m.heads = 16;
-  m.kv_heads = 4;
-  m.head_dim = 64;
-  m.ffn_hidden = 2816;
-  m.vocab = 32000;
-  m.gated_mlp = true;
-  m.activation = Activation::kSilu;
-  m.norm = Norm::kRmsNorm;
-  m.norm_bias = false;
-  return m;
-}
-
-TrainingSpec Training(const Split& split) {
+TrainingSpec FourMicrobatches(const Split& split) {
   TrainingSpec t;
   t.sequence_length = 2048;
   t.split = split;
@@ -33,8 +18,8 @@ TrainingSpec Training(const Split& split) {
   return t;
 }
 
-OpGraph Whole(const TrainingSpec& training) {
-  return BuildChunk(Llama(), training,
+OpGraph WholeOf(const TrainingSpec& training) {
+  return BuildChunk(SmallLlama(), training,
                     {.layers = 4, .embedding = true, .head = true});
 }
 
@@ -48,7 +33,7 @@ TEST(SplitBackward, NothingElseNeedsAWeightGradient) {
         Split{.tensor = 2, .context = 2, .data = 2}}) {
     for (const Recompute recompute : {Recompute::kNone, Recompute::kFull}) {
       for (const bool fused : {false, true}) {
-        all.push_back(Training(split));
+        all.push_back(FourMicrobatches(split));
         all.back().recompute = recompute;
         all.back().kernels.fused_gradient_sum = fused;
         all.back().kernels.reduce_copy_bytes = fused ? 0 : 8;
@@ -59,7 +44,7 @@ TEST(SplitBackward, NothingElseNeedsAWeightGradient) {
     }
   }
   for (const TrainingSpec& training : all) {
-    const OpGraph graph = Whole(training);
+    const OpGraph graph = WholeOf(training);
     int found = 0;
     for (size_t row = 0; row < graph.ops.size(); ++row) {
       const auto id = sim::AsId<OpId>(row);
@@ -78,7 +63,7 @@ TEST(SplitBackward, NothingElseNeedsAWeightGradient) {
 }
 
 TEST(SplitBackward, InputAndWeightGradientsMultiplyAsMuchEach) {
-  const OpGraph graph = Whole(Training({}));
+  const OpGraph graph = WholeOf(FourMicrobatches({}));
   double input = 0, weights = 0;
   for (const Op& op : graph.ops) {
     if (op.phase != Phase::kBackward || op.kernel() == nullptr) continue;
@@ -115,7 +100,7 @@ TEST(SplitBackward, KeepsInputsAndOutputGradientsOfTheProducts) {
   // activated ffn. Gradients: qkv 1.5 h, attention out h, up and gate 2 ffn,
   // down h. Of the head: its norm h, the logits' gradient.
   const int64_t h = 1024, ffn = 2816, vocab = 32000, s = 2048;
-  EXPECT_EQ(HeldForWeights(Whole(Training({}))),
+  EXPECT_EQ(HeldForWeights(WholeOf(FourMicrobatches({}))),
             2 * s * (4 * (6 * h + h / 2 + 3 * ffn) + h + vocab));
 }
 
@@ -126,12 +111,12 @@ TEST(SplitBackward, SequenceParallelInputsAreGatheredForTheirProduct) {
   const int64_t inputs = h / 2 + h / 2 + h / 2 + ffn / 2;
   const int64_t gradients = 3 * h / 4 + h + ffn + h;
   EXPECT_EQ(
-      HeldForWeights(Whole(Training({.tensor = 2, .sequence = true}))),
+      HeldForWeights(WholeOf(FourMicrobatches({.tensor = 2, .sequence = true}))),
       2 * s * (4 * (inputs + gradients) + h / 2 + vocab / 2));
 }
 
 TEST(SplitBackward, WholePassesFreeWhatTheirLastReaderRead) {
-  const OpGraph graph = Whole(Training({}));
+  const OpGraph graph = WholeOf(FourMicrobatches({}));
   int64_t held = 0;
   for (size_t row = 0; row < graph.ops.size(); ++row) {
     const auto id = sim::AsId<OpId>(row);

@@ -5,21 +5,10 @@
 
 #include "models/data_parallel.h"
 #include "models/training_graph.h"
+#include "tests/models/small_models.h"
 
 namespace models {
 namespace {
-
-ModelSpec FourLayers() {
-  ModelSpec m;
-  m.layers = 4;
-  m.hidden = 1024;
-  m.heads = m.kv_heads = 16;
-  m.head_dim = 64;
-  m.ffn_hidden = 4096;
-  m.vocab = 32000;
-  m.positions = Positions::kRotary;
-  return m;
-}
 
 // 16 ranks of two servers.
 TrainingSpec ZeroThree() {
@@ -35,7 +24,7 @@ TrainingSpec ZeroThree() {
 }
 
 OpGraph Whole(const TrainingSpec& t) {
-  const ModelSpec m = FourLayers();
+  const ModelSpec m = PlainLayers(4);
   return BuildChunk(m, t, ChunksOf(m, t.split)[0][0]);
 }
 
@@ -59,7 +48,7 @@ Moved MovedOn(const OpGraph& graph, Axis axis, CollectiveKind kind,
 }
 
 int64_t LayerParameters() {
-  return RankShape(FourLayers(), ZeroThree()).LayerParameters(0).total();
+  return RankShape(PlainLayers(4), ZeroThree()).LayerParameters(0).total();
 }
 
 TEST(ZeroPlusPlus, BackwardGathersFromTheSecondShard) {
@@ -135,7 +124,7 @@ TEST(ZeroPlusPlus, GradientsTravelInHalfAByteInTwoHops) {
   // Four layers and the ends. All parameters in 4 bits to 8 neighbours, then an
   // eighth of them to the other server.
   const int64_t all =
-      HeldOf(RankShape(FourLayers(), t), ChunksOf(FourLayers(), t.split)[0])
+      HeldOf(RankShape(PlainLayers(4), t), ChunksOf(PlainLayers(4), t.split)[0])
           .all.total();
   EXPECT_EQ(near.count, 5);
   EXPECT_NEAR(static_cast<double>(near.bytes), static_cast<double>(all) / 2, 5);

@@ -5,26 +5,19 @@
 #include <string>
 #include <vector>
 
-#include "scenarios/load.h"
 #include "scenarios/scenario_file.h"
+#include "tests/scenarios/problem.h"
 
 namespace scenarios {
 namespace {
 
 // What loading says of adapters of Llama-3-8B on eight H100 with these fields
 // changed, after the place; empty if it is legal.
-std::string Problem(std::vector<std::string> sets) {
-  for (const char* set :
-       {"model.preset=llama3-8b", "cluster.preset=dgx-h100",
-        "training.sequence_length=4096", "training.global_batch=8"}) {
-    sets.insert(sets.begin(), set);
-  }
-  const auto scenario = ParseScenario("drawn", "name: \"a\"\n", sets);
-  if (!scenario.ok()) return std::string(scenario.status().message());
-  const auto inputs = InputsOf(*scenario);
-  if (inputs.ok()) return "";
-  const std::string message(inputs.status().message());
-  return message.substr(message.rfind("training."));
+std::string Problem(const std::vector<std::string>& sets) {
+  return ProblemOf(
+      {"model.preset=llama3-8b", "cluster.preset=dgx-h100",
+       "training.sequence_length=4096", "training.global_batch=8"},
+      sets);
 }
 
 TEST(LoraFields, RankIsNeededAndAMultipleOfTheTensorParallelRanks) {
