@@ -62,6 +62,9 @@ struct Attention {
   // Of the stored keys and values, if they are not of that type: an 8-bit
   // cache of a 16-bit model. Forward only.
   std::optional<DType> cache = std::nullopt;
+  // A step of decoding by a kernel that takes one query head at a time, which
+  // reads keys that heads share once for each.
+  bool masked = false;
   // An engine's: the new keys and values are stored first, by another kernel.
   // A step of decoding always does so.
   bool writes_cache = false;
