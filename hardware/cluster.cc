@@ -20,6 +20,7 @@ constexpr NumberRange kSize[] = {
     {.field = "nodes", .least = 1, .most = 65536},
     {.field = "gpus_per_node", .least = 1, .most = 64},
     {.field = "host_memory_gb", .most = 1e9, .above_least = true},
+    {.field = "cpu_speed", .least = 0.01, .most = 100},
 };
 
 constexpr NumberRange kNetwork[] = {
@@ -178,6 +179,7 @@ absl::StatusOr<Cluster> Build(const Merged& merged, std::string name) {
                             ? sim::GBps(m.bridge_gb_per_s())
                             : gpu->nvlink_bandwidth;
   cluster.in_switch_reduction = m.in_switch_reduction();
+  cluster.cpu_speed = m.cpu_speed();
   cluster.host_memory =
       sim::Bytes(static_cast<int64_t>(sim::GBps(m.host_memory_gb()).count()));
   if (m.has_host()) {

@@ -51,6 +51,7 @@ struct Cluster {
   sim::BytesPerSecond nvlink_rate;   // per GPU and direction; 0: none
   bool in_switch_reduction = false;  // NVLink SHARP
   sim::Bytes host_memory;
+  double cpu_speed = 1;  // of one thread; 1: a Xeon Platinum 8480C
   std::optional<HostSpec> host = std::nullopt;  // what else is known of it
 
   // Between servers. REQUIRES: nics_per_node > 0 where nodes > 1.

@@ -32,6 +32,7 @@
 #define HARDWARE_COLLECTIVE_COST_H_
 
 #include <cstdint>
+#include <string>
 
 #include "absl/strings/string_view.h"
 #include "hardware/cluster.h"
@@ -45,7 +46,7 @@ namespace hardware {
 struct CollectivePrice {
   sim::Duration time;           // 0 for a group of one rank or no bytes
   absl::string_view algorithm;  // "ring"; empty where time is 0
-  absl::string_view protocol;   // "LL128", a name in the cluster's constants
+  std::string protocol;         // "LL128"
   sim::Bytes wire_bytes;        // leave a rank for its peers, protocol excluded
   // Parts per 1024 of the GPU that it takes from kernels beside it: thread
   // blocks over multiprocessors (each NCCL channel is one block that stays on
@@ -56,8 +57,7 @@ struct CollectivePrice {
   LinkParts links = {};  // what it needs of each rank's links
 };
 
-// The price borrows names from `cluster`. REQUIRES: the shape is one of this
-// cluster.
+// REQUIRES: the shape is one of this cluster.
 CollectivePrice PriceOf(const models::Collective& collective,
                         const GroupShape& shape, const Cluster& cluster);
 

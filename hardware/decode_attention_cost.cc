@@ -96,6 +96,7 @@ const DecodeAttentionLaw* DecodeLawOf(const GpuSpec& gpu,
   const int64_t sharing = a.heads / a.kv_heads;
   for (const DecodeAttentionLaw& law : calibration.decode_attention) {
     if (law.family != a.family || law.cache_bits != CacheBits(a)) continue;
+    if (a.masked && law.kernel != DecodeKernel::kMasked) continue;
     bool takes = a.head_dim <= kWidestHead;
     if (law.kernel == DecodeKernel::kXqa) {
       const int64_t blocks = a.batch * a.kv_heads *

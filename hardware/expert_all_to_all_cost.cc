@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 
 namespace hardware {
 namespace {
@@ -99,7 +100,7 @@ CollectivePrice PriceOf(const ExpertAllToAll& exchange, const GroupShape& shape,
       std::min(1.0, x.multiprocessors / cluster.gpu.multiprocessors);
   return {.time = sim::Seconds(seconds),
           .algorithm = "deepep",
-          .protocol = models::NameOf(exchange.mode),
+          .protocol = std::string(models::NameOf(exchange.mode)),
           .wire_bytes =
               sim::Bytes(std::llround(std::max(x.over_links, x.over_network))),
           .takes_compute = static_cast<uint16_t>(std::lround(busy * 1024)),
