@@ -14,6 +14,8 @@
 namespace scenarios {
 namespace {
 
+using google::protobuf::Message;
+
 // A row of figures, one for each report; empty where a report has none.
 struct Line {
   std::string key;
@@ -47,13 +49,13 @@ std::vector<Line> LinesOf(const std::vector<std::vector<Figure>>& reports) {
   return lines;
 }
 
-std::vector<std::vector<Figure>> FiguresOfAll(std::span<const Report> reports) {
+std::vector<std::vector<Figure>> FiguresOfAll(Reports reports) {
   std::vector<std::vector<Figure>> all;
-  for (const Report& report : reports) all.push_back(FiguresOf(report));
+  for (const Message* report : reports) all.push_back(FiguresOf(*report));
   return all;
 }
 
-std::string Json(const Report& report) {
+std::string Json(const Message& report) {
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = true;
   options.always_print_primitive_fields = true;
@@ -95,21 +97,21 @@ void AppendLine(const Line& line, bool ratios, std::string* out) {
 
 }  // namespace
 
-std::string ToJson(const Report& report) { return Json(report); }
+std::string ToJson(const Message& report) { return Json(report); }
 
-std::string CompareJson(std::span<const Report> reports) {
+std::string CompareJson(Reports reports) {
   std::string out = "{\"reports\": [";
   for (size_t i = 0; i < reports.size(); ++i) {
-    absl::StrAppend(&out, i == 0 ? "\n" : ",\n", Json(reports[i]));
+    absl::StrAppend(&out, i == 0 ? "\n" : ",\n", Json(*reports[i]));
   }
   absl::StrAppend(&out, "]}\n");
   return out;
 }
 
-std::string ToCsv(std::span<const Report> reports) {
+std::string ToCsv(Reports reports) {
   const std::vector<std::vector<Figure>> all = FiguresOfAll(reports);
   std::vector<std::string> cells = {"figure", "unit"};
-  for (const Report& report : reports) cells.push_back(report.scenario());
+  for (const auto& figures : all) cells.push_back(figures.front().value);
   std::string out = sim::CsvLine(cells);
   for (const Line& line : LinesOf(all)) {
     cells = {line.key, std::string(line.unit)};
@@ -121,7 +123,7 @@ std::string ToCsv(std::span<const Report> reports) {
   return out;
 }
 
-std::string CompareText(std::span<const Report> reports) {
+std::string CompareText(Reports reports) {
   const std::vector<std::vector<Figure>> all = FiguresOfAll(reports);
   const std::vector<Line> lines = LinesOf(all);
   std::string out = "what differs\n";

@@ -8,27 +8,10 @@
 #include "scenarios/answer.h"
 #include "scenarios/breakdown.h"
 #include "scenarios/figures.h"
+#include "scenarios/reading.h"
 
 namespace scenarios {
 namespace {
-
-// 129101 as "129,101".
-std::string Grouped(double number) {
-  const std::string digits = absl::StrFormat("%.0f", number);
-  std::string grouped;
-  for (size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && (digits.size() - i) % 3 == 0) grouped += ',';
-    grouped += digits[i];
-  }
-  return grouped;
-}
-
-// Seconds in the unit that reads best.
-std::string Time(double seconds) {
-  if (seconds >= 1) return absl::StrFormat("%.3f s", seconds);
-  if (seconds >= 1e-3) return absl::StrFormat("%.2f ms", seconds * 1e3);
-  return absl::StrFormat("%.1f us", seconds * 1e6);
-}
 
 std::string Parameters(double count) {
   return count >= 1e9 ? absl::StrFormat("%.2f billion", count * 1e-9)
@@ -56,7 +39,7 @@ void Verdict(double over, std::string* out) {
 }
 
 void Speed(const Report& r, std::string* out) {
-  absl::StrAppendFormat(out, "step       %s\n", Time(r.step_seconds()));
+  absl::StrAppendFormat(out, "step       %s\n", ReadableTime(r.step_seconds()));
   absl::StrAppendFormat(out, "tokens/s   %s, %s per GPU\n",
                         Grouped(r.tokens_per_second()),
                         Grouped(r.tokens_per_second_per_gpu()));
@@ -66,7 +49,7 @@ void Speed(const Report& r, std::string* out) {
       r.peak_tflops_per_second());
   if (r.has_measured()) {
     absl::StrAppendFormat(out, "measured   %s: %+.1f %% (%s)\n",
-                          Time(r.measured().step_seconds()),
+                          ReadableTime(r.measured().step_seconds()),
                           r.measured().error() * 100, r.measured().source());
   }
   const Memory& m = r.memory();
@@ -99,7 +82,7 @@ void Parts(const Report& r, std::string* out) {
   for (const PartOfStep& part : r.parts()) {
     if (part.seconds() <= 0) continue;
     absl::StrAppendFormat(out, "  %-12s %11s %6.1f %%  %s\n", part.part(),
-                          Time(part.seconds()), part.share() * 100,
+                          ReadableTime(part.seconds()), part.share() * 100,
                           MeaningOf(part.part()));
   }
   if (r.recompute_seconds() > 0) {
@@ -139,7 +122,7 @@ void MemoryLines(const Report& r, std::string* out) {
   const Memory& m = r.memory();
   absl::StrAppendFormat(
       out, "\nmemory at its peak, rank %d, %s into the step, at %s\n", m.rank(),
-      Time(m.moment_seconds()), m.moment());
+      ReadableTime(m.moment_seconds()), m.moment());
   for (const HeldMemory& held : m.held()) {
     absl::StrAppendFormat(out, "  %-22s %7.2f GiB\n", held.name(), held.gib());
   }
@@ -155,7 +138,7 @@ void MemoryLines(const Report& r, std::string* out) {
     for (const WayOut& way : r.ways_out()) {
       absl::StrAppendFormat(out, "  --set %-36s %5.1f GiB, step %s\n",
                             way.change(), way.peak_gib(),
-                            Time(way.step_seconds()));
+                            ReadableTime(way.step_seconds()));
     }
     if (r.ways_out().empty()) {
       absl::StrAppend(out, "  none of the single changes tried is enough\n");

@@ -11,6 +11,7 @@
 #include "models/model.pb.h"
 #include "scenarios/layered_text.h"
 #include "scenarios/load.h"
+#include "scenarios/serving_inputs.h"
 #include "sim/data_path.h"
 
 namespace scenarios {
@@ -96,7 +97,36 @@ absl::Status PrintCluster(const ScenarioFile& s, const DerivedValues& derived,
 
 }  // namespace
 
+namespace {
+
+absl::StatusOr<std::string> ExplainServing(const ScenarioFile& s) {
+  const absl::StatusOr<ServingInputs> inputs = ServingInputsOf(s);
+  if (!inputs.ok()) return inputs.status();
+  DerivedValues derived;
+  derived["cluster.nodes"] = {"1", "as many as the engines need"};
+  LayeredText text(kOriginColumn);
+  text.PrintLine(
+      absl::StrCat("name: \"", inputs->name, "\""),
+      s.scenario.has_name() ? ShortOrigin(OriginOf(s, "name")) : "the model");
+  const absl::Status model = PrintModel(s, derived, text);
+  if (!model.ok()) return model;
+  const absl::Status cluster = PrintCluster(s, derived, text);
+  if (!cluster.ok()) return cluster;
+  text.Print(*proto::Serving::descriptor(), "serving",
+             {{&s.scenario.serving(), &s.file, "serving", ""},
+              {&s.profile.fields.serving(), &s.profile.file, "serving", ""}},
+             derived);
+  if (s.scenario.has_horizon()) {
+    text.Print(*proto::Horizon::descriptor(), "horizon",
+               {{&s.scenario.horizon(), &s.file, "horizon", ""}}, derived);
+  }
+  return text.text();
+}
+
+}  // namespace
+
 absl::StatusOr<std::string> Explain(const ScenarioFile& s) {
+  if (s.serves()) return ExplainServing(s);
   const absl::StatusOr<Inputs> inputs = InputsOf(s);
   if (!inputs.ok()) return inputs.status();
   const DerivedValues derived = DerivedOf(*inputs);

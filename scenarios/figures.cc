@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "scenarios/capacity_report.h"
+#include "scenarios/serving_report.h"
 
 namespace scenarios {
 namespace {
@@ -114,8 +116,8 @@ constexpr FigureRow kRows[] = {
     {"measured.source", "source", "", "of the measurement"},
 };
 
-const FigureRow* Find(absl::string_view key) {
-  for (const FigureRow& row : kRows) {
+const FigureRow* Find(std::span<const FigureRow> rows, absl::string_view key) {
+  for (const FigureRow& row : rows) {
     if (row.key == key) return &row;
   }
   return nullptr;
@@ -136,6 +138,8 @@ std::string Subject(const Message& message, int index) {
 
 class Walk {
  public:
+  explicit Walk(std::span<const FigureRow> rows) : rows_(rows) {}
+
   std::vector<Figure> Take() { return std::move(figures_); }
 
   // `prefix` names the message by its subjects, `plain` by its fields only.
@@ -169,7 +173,7 @@ class Walk {
   void Leaf(const Message& message, const Reflection& reflection,
             const FieldDescriptor* field, const std::string& key,
             const std::string& plain_key) {
-    Figure figure{.key = key, .value = "", .row = Find(plain_key)};
+    Figure figure{.key = key, .value = "", .row = Find(rows_, plain_key)};
     switch (field->cpp_type()) {
       case FieldDescriptor::CPPTYPE_STRING:
         figure.value = reflection.GetString(message, field);
@@ -200,6 +204,7 @@ class Walk {
     figures_.push_back(std::move(figure));
   }
 
+  std::span<const FigureRow> rows_;
   std::vector<Figure> figures_;
 };
 
@@ -207,8 +212,11 @@ class Walk {
 
 std::span<const FigureRow> FigureRows() { return kRows; }
 
-std::vector<Figure> FiguresOf(const Report& report) {
-  Walk walk;
+std::vector<Figure> FiguresOf(const Message& report) {
+  const auto* type = report.GetDescriptor();
+  Walk walk(type == ServingReport::descriptor()    ? ServingFigureRows()
+            : type == CapacityReport::descriptor() ? CapacityFigureRows()
+                                                   : FigureRows());
   walk.Visit(report, "", "", false);
   return walk.Take();
 }

@@ -11,7 +11,10 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "scenarios/report.pb.h"
+
+namespace google::protobuf {
+class Message;
+}
 
 namespace scenarios {
 
@@ -33,8 +36,8 @@ struct Figure {
   const FigureRow* row = nullptr;
 };
 
-// Every set figure, in the order of report.proto.
-std::vector<Figure> FiguresOf(const Report& report);
+// Every set figure of a Report, a ServingReport or a CapacityReport, in the order of its .proto.
+std::vector<Figure> FiguresOf(const google::protobuf::Message& report);
 
 }  // namespace scenarios
 

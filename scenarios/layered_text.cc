@@ -122,10 +122,36 @@ void LayeredText::PrintMessage(const google::protobuf::Descriptor& type,
   }
 }
 
+// A list is that of the first layer that gives one.
+void LayeredText::PrintList(const FieldDescriptor& field,
+                            const std::string& path,
+                            const std::vector<TextLayer>& layers,
+                            const DerivedValues& derived) {
+  const TextLayer* layer = FirstWith(layers, field);
+  if (layer == nullptr) return;
+  const auto* reflection = layer->message->GetReflection();
+  for (int i = 0; i < reflection->FieldSize(*layer->message, &field); ++i) {
+    const std::string index = absl::StrCat("[", i, "]");
+    PrintLine(field.name() + " {", "");
+    ++indent_;
+    PrintMessage(
+        *field.message_type(), path + index,
+        {{&reflection->GetRepeatedMessage(*layer->message, &field, i),
+          layer->file, PathIn(*layer, field) + index, layer->origin}},
+        derived);
+    --indent_;
+    PrintLine("}", "");
+  }
+}
+
 void LayeredText::PrintField(const FieldDescriptor& field,
                              const std::string& path,
                              const std::vector<TextLayer>& layers,
                              const DerivedValues& derived) {
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE &&
+      field.is_repeated()) {
+    return PrintList(field, path, layers, derived);
+  }
   if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
     const std::vector<TextLayer> inner = Inside(layers, field);
     const auto next = derived.lower_bound(path + ".");

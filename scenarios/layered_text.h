@@ -65,6 +65,9 @@ class LayeredText {
                     const std::string& path,
                     const std::vector<TextLayer>& layers,
                     const DerivedValues& derived);
+  void PrintList(const google::protobuf::FieldDescriptor& field,
+                 const std::string& path, const std::vector<TextLayer>& layers,
+                 const DerivedValues& derived);
   void PrintField(const google::protobuf::FieldDescriptor& field,
                   const std::string& path, const std::vector<TextLayer>& layers,
                   const DerivedValues& derived);

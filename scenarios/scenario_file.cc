@@ -67,14 +67,24 @@ absl::StatusOr<ScenarioFile> ScenarioOf(proto::Scenario scenario,
         return file.Error(path, problem);
       });
   if (!ranges.ok()) return ranges;
-  const std::string& name = scenario.training().profile();
+  const bool serves = scenario.has_serving();
+  const std::string& name = serves ? scenario.serving().profile()
+                                   : scenario.training().profile();
   absl::StatusOr<Profile> profile = LoadProfile(name);
   if (!profile.ok()) {
     // An unknown name is the scenario's fault; a bad profile has its own place.
     if (!absl::StartsWith(profile.status().message(), "there is no profile")) {
       return profile.status();
     }
-    return file.Error("training.profile", profile.status().message());
+    return file.Error(serves ? "serving.profile" : "training.profile",
+                      profile.status().message());
+  }
+  if (serves != profile->fields.has_serving()) {
+    return file.Error(
+        serves ? "serving.profile" : "training.profile",
+        absl::StrCat("\"", name, "\" is a profile of ",
+                     serves ? "training" : "an inference engine",
+                     "; `orrery list profiles` says which are of what"));
   }
   proto::Training training = profile->fields.training();
   if (scenario.training().parallel().chunk_layers_size() > 0) {
@@ -86,8 +96,11 @@ absl::StatusOr<ScenarioFile> ScenarioOf(proto::Scenario scenario,
   if (scenario.training().has_sequences()) training.clear_sequences();
   training.MergeFrom(scenario.training());
   training.set_profile(name);
+  proto::Serving serving = profile->fields.serving();
+  serving.MergeFrom(scenario.serving());
+  serving.set_profile(name);
   return ScenarioFile{std::move(scenario), std::move(file), *std::move(profile),
-                      std::move(training)};
+                      std::move(training), std::move(serving)};
 }
 
 absl::StatusOr<ScenarioFile> ReadScenario(const std::string& path,
@@ -118,7 +131,8 @@ absl::StatusOr<ScenarioFile> ParseScenario(const std::string& name,
 std::string OriginOf(const ScenarioFile& scenario, absl::string_view path) {
   const sim::TextField field = scenario.file.At(path);
   if (field.IsSet()) return field.Origin();
-  if (absl::StartsWith(path, "training.")) {
+  if (absl::StartsWith(path, "training.") ||
+      absl::StartsWith(path, "serving.")) {
     const sim::TextField choice = scenario.profile.file.At(path);
     if (choice.IsSet()) {
       return std::filesystem::path(choice.Origin()).filename().string();

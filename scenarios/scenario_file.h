@@ -26,6 +26,9 @@ struct ScenarioFile {
   sim::TextFile file;
   Profile profile;
   proto::Training training;  // the profile's, replaced by the scenario's
+  proto::Serving serving;    // likewise
+
+  bool serves() const { return scenario.has_serving(); }
 };
 
 // `path` is a file, or the name of one in scenarios/library without .textproto,

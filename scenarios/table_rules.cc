@@ -18,6 +18,12 @@ namespace {
 
 constexpr int64_t kGpusInServer = 8;  // where gpus_per_node is blank
 
+// Where a table of serving runs does not say: requests of each user of a closed
+// loop (InferenceMAX runs ten), those of a run that lasts, and the least length
+// of "0.8-1.0 x nominal".
+constexpr int64_t kRequestsOfUser = 10, kRequests = 20000;
+constexpr double kLeast = 0.8;
+
 // One row of the table by column name, with the columns made of others.
 class Cells {
  public:
@@ -29,6 +35,7 @@ class Cells {
       const int64_t layers = Count("layers", 0);
       return layers > 0 ? absl::StrCat((layers + 1) / 2) : "";
     }
+    if (const std::optional<std::string> cell = OfServing(column)) return *cell;
     if (column == "nodes" || column == "gpus_in_node") {
       const int64_t gpus = Count("n_gpus", 0);
       const int64_t in_node =
@@ -41,6 +48,28 @@ class Cells {
   }
 
  private:
+  // Cells that rules of serving runs may name beside the table's.
+  std::optional<std::string> OfServing(absl::string_view column) const {
+    if (column == "requests") {
+      const int64_t given = Count("num_requests", 0);
+      const int64_t users = Count("concurrency", 0);
+      return absl::StrCat(given > 0   ? given
+                          : users > 0 ? kRequestsOfUser * users
+                                      : kRequests);
+    }
+    for (const absl::string_view side : {"input", "output"}) {
+      const bool whole = column == absl::StrCat(side, "_tokens");
+      if (!whole && column != absl::StrCat(side, "_least")) continue;
+      double tokens = 0;
+      if (!absl::SimpleAtod((*this)(absl::StrCat(side, "_len")), &tokens)) {
+        return "";
+      }
+      return absl::StrCat(
+          std::max<int64_t>(1, std::llround(tokens * (whole ? 1 : kLeast))));
+    }
+    return std::nullopt;
+  }
+
   int64_t Count(absl::string_view column, int64_t blank) const {
     int64_t count = 0;
     return absl::SimpleAtoi((*this)(column), &count) ? count : blank;
@@ -150,7 +179,14 @@ RunRow RowOf(const TableRules& rules, const sim::CsvFile& csv, size_t row) {
              .source = table.has_source() ? cells(table.source()) : ""};
   const std::string measured = cells(table.measured());
   double number = 0;
-  if (measured.empty()) {
+  if (table.metric_size() > 0) {
+    for (const std::string& metric : table.metric()) {
+      if (absl::SimpleAtod(cells(metric), &number) && number > 0) {
+        run.metrics.emplace_back(metric, number);
+      }
+    }
+    if (run.metrics.empty()) run.skip = "no measurement";
+  } else if (measured.empty()) {
     run.skip = "no measured time";
   } else if (absl::SimpleAtod(measured, &number) && std::isfinite(number) &&
              number > 0) {

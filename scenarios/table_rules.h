@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -36,6 +37,8 @@ struct RunRow {
   std::string id;
   std::string source;  // empty if the table has none
   double measured_seconds = 0;  // above 0; 0 if `skip` says there is none
+  // Of a table of serving runs: columns and what they hold, above 0.
+  std::vector<std::pair<std::string, double>> metrics = {};
   bool scored = false;    // counts in the headline
   std::string series = {};    // Table.series; empty: the table has none
   std::string frontier = {};  // Table.frontier; empty: not of one

@@ -16,6 +16,7 @@
 #include "scenarios/validate_deep_ep.h"
 #include "scenarios/validate_ops.h"
 #include "scenarios/validate_runs.h"
+#include "scenarios/validate_serving.h"
 #include "scenarios/validate_suite.h"
 #include "sim/csv_file.h"
 #include "sim/units.h"
@@ -60,19 +61,19 @@ constexpr absl::string_view kFamily = "family";
 // What rows are grouped by: a column, or nothing for the predictions' family.
 using GroupCell = std::optional<sim::CsvColumn>;
 
-// The same predictions, one per row of `csv`, grouped by the cells of `by`; as
+// The same predictions, of rows of `csv`, grouped by the cells of `by`; as
 // they are if it is empty.
 absl::StatusOr<std::vector<Prediction>> GroupedBy(
     std::span<const GroupCell> by, const sim::CsvFile& csv,
     absl::StatusOr<std::vector<Prediction>> predictions) {
   if (!predictions.ok() || by.empty()) return predictions;
-  for (size_t row = 0; row < predictions->size(); ++row) {
+  for (Prediction& p : *predictions) {
     std::vector<std::string> cells;
     for (const GroupCell column : by) {
-      cells.emplace_back(column ? csv.Text(row, *column)
-                                : (*predictions)[row].family);
+      const auto row = static_cast<size_t>(p.row - 1);
+      cells.emplace_back(column ? csv.Text(row, *column) : p.family);
     }
-    (*predictions)[row].group = absl::StrJoin(cells, " ");
+    p.group = absl::StrJoin(cells, " ");
   }
   return predictions;
 }
@@ -147,6 +148,9 @@ absl::StatusOr<std::vector<Prediction>> Validate(
   }
   const absl::StatusOr<TableRules> rules = RulesOf(path, *csv);
   if (!rules.ok()) return rules.status();
+  if (rules->fields.metric_size() > 0) {
+    return GroupedBy(columns, *csv, PredictServing(*csv, *rules, threads));
+  }
   return GroupedBy(columns, *csv,
                    PredictRuns(*csv, *rules, threads, SimulatedSeconds));
 }

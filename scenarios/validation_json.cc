@@ -72,6 +72,7 @@ std::string ToJson(std::span<const Prediction> rows) {
   const std::vector<SeriesRanking> series = RankSeries(rows);
   Json json = {{"headline", JsonOf(Headline(rows))},
                {"over_rows", JsonOf(OverRows(rows))},
+               {"metrics", ListOf(HeadlinesByMetric(rows))},
                {"groups", ListOf(SummariseGroups(rows))},
                {"ranking",
                 {{"summaries", ListOf(SummariseRanking(series))},

@@ -55,6 +55,19 @@ std::vector<Group> GroupBy(std::span<const Prediction> rows, Figures figures,
   return groups;
 }
 
+// Metrics of the primary figures, in the order they first appear.
+std::vector<std::string> MetricsOf(std::span<const Prediction> rows) {
+  std::vector<std::string> metrics;
+  for (const Prediction& row : rows) {
+    if (row.secondary || row.status == PredictionStatus::kSkipped) continue;
+    if (std::find(metrics.begin(), metrics.end(), row.metric) ==
+        metrics.end()) {
+      metrics.push_back(row.metric);
+    }
+  }
+  return metrics;
+}
+
 std::string Percent(double share) {
   return absl::StrFormat("%.1f %%", 100 * share);
 }
@@ -98,9 +111,15 @@ std::string SkippedText(std::span<const Prediction> rows) {
 // The figures of all rows, and how much of them there is.
 std::string HeadlineText(std::span<const Prediction> rows) {
   const ErrorSummary headline = Headline(rows);
-  return absl::StrFormat(
-      "%s%scoverage: %s of the scored rows\n", SummaryLine(headline),
-      SummaryLine(OverRows(rows)), Percent(headline.coverage()));
+  const std::string coverage = absl::StrFormat(
+      "coverage: %s of the scored rows\n", Percent(headline.coverage()));
+  if (MetricsOf(rows).size() > 1) {
+    std::string text;
+    for (const ErrorSummary& s : HeadlinesByMetric(rows)) text += SummaryLine(s);
+    return text + coverage;
+  }
+  return absl::StrCat(SummaryLine(headline), SummaryLine(OverRows(rows)),
+                      coverage);
 }
 
 constexpr size_t kWorst = 5;
@@ -139,7 +158,11 @@ double Quantile(std::vector<double> values, double share) {
 
 std::vector<ErrorSummary> SummariseGroups(std::span<const Prediction> rows) {
   std::vector<ErrorSummary> summaries;
-  const auto group = [](const Prediction& p) { return p.group; };
+  const bool several = MetricsOf(rows).size() > 1;
+  const auto group = [&](const Prediction& p) {
+    return several && !p.secondary ? absl::StrCat(p.metric, " ", p.group)
+                                   : p.group;
+  };
   for (const Group& g : GroupBy(rows, Figures::kAll, group)) {
     summaries.push_back(Summarise(g.name, g.rows));
   }
@@ -173,6 +196,19 @@ ErrorSummary Headline(std::span<const Prediction> rows) {
     *figure /= std::max(sources, 1);
   }
   return mean;
+}
+
+std::vector<ErrorSummary> HeadlinesByMetric(std::span<const Prediction> rows) {
+  std::vector<ErrorSummary> headlines;
+  for (const std::string& metric : MetricsOf(rows)) {
+    std::vector<Prediction> of_metric;
+    for (const Prediction& row : rows) {
+      if (row.metric == metric) of_metric.push_back(row);
+    }
+    headlines.push_back(Headline(of_metric));
+    headlines.back().group = absl::StrCat(metric, ", mean over sources");
+  }
+  return headlines;
 }
 
 std::string ToCsv(std::span<const Prediction> rows) {

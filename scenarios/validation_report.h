@@ -46,6 +46,10 @@ std::vector<ErrorSummary> SummariseGroups(std::span<const Prediction> rows);
 // `modelled` are sums. Sources without a modelled row count only in `rows`.
 ErrorSummary Headline(std::span<const Prediction> rows);
 
+// One such mean for each metric, where rows have several: a serving run's
+// throughput and latencies.
+std::vector<ErrorSummary> HeadlinesByMetric(std::span<const Prediction> rows);
+
 // Of all scored rows alike, whatever their source.
 ErrorSummary OverRows(std::span<const Prediction> rows);
 

@@ -1,6 +1,7 @@
 #include "tools/commands.h"
 
 #include <iostream>
+#include <memory>
 #include <thread>
 
 #include "absl/status/status.h"
@@ -10,6 +11,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/message.h"
 #include "models/account.h"
 #include "models/op_graph.h"
 #include "scenarios/account.h"
@@ -19,6 +21,10 @@
 #include "scenarios/load.h"
 #include "scenarios/report.h"
 #include "scenarios/run.h"
+#include "scenarios/serving_inputs.h"
+#include "scenarios/serving_report.h"
+#include "scenarios/serving_run.h"
+#include "scenarios/serving_trace.h"
 #include "scenarios/suite.h"
 #include "scenarios/trace_kineto.h"
 #include "scenarios/trace_of_run.h"
@@ -94,15 +100,20 @@ absl::Status WriteFiles(const Arguments& a, const scenarios::Inputs& inputs,
               : scenarios::WritePerfetto(*trace, a.trace);
 }
 
+// An answer, and whether what was asked for can be.
 struct Run {
-  scenarios::Report report;
-  bool fits = true;
+  std::unique_ptr<const google::protobuf::Message> report;
+  std::string text;
+  bool feasible = true;
 };
 
-absl::StatusOr<Run> RunOne(const std::string& scenario, const Arguments& a) {
-  const Progress progress("simulating " + scenario);
-  const absl::StatusOr<scenarios::Inputs> inputs =
-      scenarios::Load(scenario, a.sets);
+absl::StatusOr<Run> Train(const scenarios::ScenarioFile& file,
+                          const std::string& scenario, const Arguments& a) {
+  if (!a.trace_operators.empty()) {
+    return absl::InvalidArgumentError(
+        "--trace-operators is of serving; the trace of training shows them all");
+  }
+  const absl::StatusOr<scenarios::Inputs> inputs = scenarios::InputsOf(file);
   if (!inputs.ok()) return inputs.status();
   const absl::StatusOr<scenarios::Outcome> outcome = scenarios::Execute(
       *inputs, {.unfold = a.unfold, .memory_curve = !a.trace.empty()});
@@ -113,8 +124,48 @@ absl::StatusOr<Run> RunOne(const std::string& scenario, const Arguments& a) {
   }
   const absl::Status files = WriteFiles(a, *inputs, *outcome);
   if (!files.ok()) return files;
-  return Run{scenarios::Summarize(*inputs, *outcome),
+  auto report = std::make_unique<scenarios::Report>(
+      scenarios::Summarize(*inputs, *outcome));
+  std::string text = scenarios::ToText(*report);
+  return Run{std::move(report), std::move(text),
              scenarios::Fits(*inputs, *outcome)};
+}
+
+absl::StatusOr<Run> ServeRequests(const scenarios::ScenarioFile& file,
+                                  const Arguments& a) {
+  if (a.unfold || !a.graph.empty() || !a.trace_ranks.empty()) {
+    return absl::InvalidArgumentError(
+        "--unfold, --dump-graph and --trace-ranks are of training; this "
+        "scenario serves");
+  }
+  const absl::StatusOr<scenarios::ServingInputs> inputs =
+      scenarios::ServingInputsOf(file);
+  if (!inputs.ok()) return inputs.status();
+  scenarios::ServingReport report = scenarios::DescribeMisfit(*inputs);
+  if (report.fits()) {
+    scenarios::ServingTraceOptions options{.requests = a.trace_requests};
+    if (!a.trace_operators.empty()) {
+      options.operators = {{sim::Seconds(a.trace_operators.front())},
+                           {sim::Seconds(a.trace_operators.back())}};
+    }
+    const absl::StatusOr<scenarios::ServingOutcome> outcome =
+        a.trace.empty() ? scenarios::Serve(*inputs)
+                        : scenarios::ServeTraced(*inputs, a.trace, options);
+    if (!outcome.ok()) return outcome.status();
+    report = scenarios::Summarize(*inputs, *outcome);
+  }
+  std::string text = scenarios::ToText(report);
+  const bool feasible = report.fits() && report.meets();
+  return Run{std::make_unique<scenarios::ServingReport>(std::move(report)),
+             std::move(text), feasible};
+}
+
+absl::StatusOr<Run> RunOne(const std::string& scenario, const Arguments& a) {
+  const Progress progress("simulating " + scenario);
+  const absl::StatusOr<scenarios::ScenarioFile> file =
+      scenarios::ReadScenario(scenario, a.sets);
+  if (!file.ok()) return file.status();
+  return file->serves() ? ServeRequests(*file, a) : Train(*file, scenario, a);
 }
 
 // The scenarios named, with each suite's runs in its place.
@@ -170,11 +221,11 @@ int CheckMemoryOf(const Arguments& a, int threads) {
 int RunScenario(const Arguments& a) {
   const absl::StatusOr<Run> run = RunOne(a.scenarios.front(), a);
   if (!run.ok()) return Fail(run.status());
-  const scenarios::Report& report = run->report;
-  std::cout << (a.format == "json"  ? scenarios::ToJson(report)
+  const google::protobuf::Message* report = run->report.get();
+  std::cout << (a.format == "json"  ? scenarios::ToJson(*report)
                 : a.format == "csv" ? scenarios::ToCsv({&report, 1})
-                                    : scenarios::ToText(report));
-  return run->fits ? kDone : kInfeasible;
+                                    : run->text);
+  return run->feasible ? kDone : kInfeasible;
 }
 
 int CompareScenarios(const Arguments& a) {
@@ -184,11 +235,13 @@ int CompareScenarios(const Arguments& a) {
     std::cerr << "SCENARIO: At least 2 required but received 1\n";
     return kBadUsage;
   }
-  std::vector<scenarios::Report> reports;
+  std::vector<Run> runs;
+  std::vector<const google::protobuf::Message*> reports;
   for (const std::string& scenario : *names) {
     absl::StatusOr<Run> run = RunOne(scenario, a);
     if (!run.ok()) return Fail(run.status());
-    reports.push_back(std::move(run->report));
+    runs.push_back(*std::move(run));
+    reports.push_back(runs.back().report.get());
   }
   std::cout << (a.format == "json"  ? scenarios::CompareJson(reports)
                 : a.format == "csv" ? scenarios::ToCsv(reports)

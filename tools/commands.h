@@ -17,7 +17,7 @@
 namespace tools {
 
 // Done; the input is wrong; the command line is wrong; the plan is infeasible:
-// it does not fit.
+// it does not fit, or misses its objectives.
 inline constexpr int kDone = 0, kBadInput = 1, kBadUsage = 2, kInfeasible = 3;
 
 // What the command line says; each command reads its own.
@@ -28,6 +28,8 @@ struct Arguments {
   bool unfold = false;
   std::string trace;                 // file to write; empty: none
   std::vector<int64_t> trace_ranks;  // empty: one of each class
+  std::vector<double> trace_operators;  // seconds, from and to; empty: none
+  int64_t trace_requests = 10000;       // the first
   std::string graph;                 // file to write; empty: none
   int64_t graph_layer = 0;
   std::string list_kind;
@@ -37,6 +39,12 @@ struct Arguments {
   std::vector<std::string> tables;  // of validate and fit
   std::string start, date;          // of fit; empty: see FitQuestion; today
   std::vector<std::string> gpus, only;
+  // Of capacity.
+  bool compare = false, fewest_gpus = false;
+  double load = 0;         // 0: the scenario's
+  int64_t fleet_gpus = 0;  // 0: the scenario's
+  int64_t requests = 2000, threads = 0;  // 0: one for each core
+  double tolerance = 0.01;
 };
 
 int RunScenario(const Arguments& a);
@@ -46,6 +54,7 @@ int ExplainScenario(const Arguments& a);
 int ValidateTable(const Arguments& a);
 int FitCalibration(const Arguments& a);
 int ListKind(const Arguments& a);
+int FindCapacity(const Arguments& a);  // capacity_command.cc
 
 }  // namespace tools
 

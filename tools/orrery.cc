@@ -8,6 +8,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/match.h"
 #include "scenarios/answer.h"
+#include "scenarios/capacity_report.h"
 #include "sim/spelling.h"
 #include "tools/commands.h"
 
@@ -64,6 +65,17 @@ void AddRun(CLI::App& app, Arguments& a, int& code) {
                   "ranks to trace, e.g. 0,8,16; default: one of each class")
       ->delimiter(',')
       ->needs(trace);
+  run->add_option("--trace-operators", a.trace_operators,
+                  "of serving: show the operators of steps between these "
+                  "seconds, e.g. 12.5,12.8; one number: of those then")
+      ->delimiter(',')
+      ->expected(1, 2)
+      ->needs(trace);
+  run->add_option("--trace-requests", a.trace_requests,
+                  "of serving: show so many requests, the first")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str()
+      ->needs(trace);
   CLI::Option* graph = run->add_option(
       "--dump-graph", a.graph, "write the operators of a layer for GraphViz");
   graph->check(NotEmpty);
@@ -73,6 +85,51 @@ void AddRun(CLI::App& app, Arguments& a, int& code) {
   run->footer("Exit code 3: the plan does not fit in memory.\n\nFigures:\n" +
               scenarios::FigureMeanings());
   run->callback([&] { code = tools::RunScenario(a); });
+}
+
+void AddCapacity(CLI::App& app, Arguments& a, int& code) {
+  CLI::App* capacity = app.add_subcommand(
+      "capacity",
+      "the highest load that meets a serving scenario's slo; or the fewest "
+      "GPUs, or the best deployment, for it");
+  TakeScenario(*capacity, a, "SCENARIO", kScenario, 1, 1);
+  TakeFormat(*capacity, a);
+  CLI::Option* load =
+      capacity->add_option("--load", a.load,
+                           "find the fewest GPUs for so many requests/s, or "
+                           "users of a closed loop");
+  load->check(CLI::Range(1e-3, 1e6));
+  CLI::Option* fewest = capacity->add_flag(
+      "--fewest-gpus", a.fewest_gpus, "the same for the scenario's own load");
+  CLI::Option* compare = capacity->add_flag(
+      "--compare", a.compare,
+      "rank tensor x pipeline x replicas x disaggregation x "
+      "max_num_batched_tokens by the load that each takes");
+  compare->excludes(load)->excludes(fewest);
+  capacity
+      ->add_option("--gpus", a.fleet_gpus,
+                   "of --compare: lay out so many; default: the scenario's")
+      ->check(CLI::Range(1, 65536))
+      ->needs(compare);
+  capacity
+      ->add_option("--requests", a.requests,
+                   "of the first simulations; the last have more where that "
+                   "decides")
+      ->check(CLI::Range(100, 1000000))
+      ->capture_default_str();
+  capacity
+      ->add_option("--tolerance", a.tolerance,
+                   "the load found beyond the highest is so much above it")
+      ->check(CLI::Range(1e-4, 1.0))
+      ->capture_default_str();
+  capacity
+      ->add_option("--threads", a.threads,
+                   "of --compare; default: one for each core")
+      ->check(CLI::Range(1, 1024));
+  capacity->footer(
+      "Exit code 3: nothing tried meets the objectives.\n\nFigures:\n" +
+      scenarios::CapacityFigureMeanings());
+  capacity->callback([&] { code = tools::FindCapacity(a); });
 }
 
 void AddCompare(CLI::App& app, Arguments& a, int& code) {
@@ -191,6 +248,7 @@ int main(int argc, char** argv) {
   Arguments a;
   int code = tools::kDone;
   AddRun(app, a, code);
+  AddCapacity(app, a, code);
   AddCompare(app, a, code);
   AddAccount(app, a, code);
   AddExplain(app, a, code);

@@ -14,6 +14,7 @@
 #include "scenarios/trace_kineto.h"
 #include "scenarios/trace_of_run.h"
 #include "tests/scenarios/trace_processor.h"
+#include "tests/scenarios/library_names.h"
 
 namespace scenarios {
 namespace {
@@ -111,7 +112,7 @@ std::string TestName(const testing::TestParamInfo<std::string>& name) {
   return text;
 }
 
-INSTANTIATE_TEST_SUITE_P(Library, Folded, testing::ValuesIn(LibraryNames()),
+INSTANTIATE_TEST_SUITE_P(Library, Folded, testing::ValuesIn(LibraryOf(Question::kTraining)),
                          TestName);
 
 }  // namespace

@@ -13,6 +13,9 @@
 #include "scenarios/report.h"
 #include "scenarios/run.h"
 #include "scenarios/scenario_file.h"
+#include "scenarios/serving_inputs.h"
+#include "scenarios/serving_report.h"
+#include "scenarios/serving_run.h"
 #include "sim/data_path.h"
 #include "sim/read_text.h"
 
@@ -21,6 +24,15 @@ namespace {
 
 constexpr char kGolden[] = "tests/scenarios/golden";
 
+std::string ReportOf(const ScenarioFile& file) {
+  if (file.serves()) {
+    const ServingInputs inputs = ServingInputsOf(file).value();
+    return ToText(Summarize(inputs, Serve(inputs)));
+  }
+  const Inputs inputs = InputsOf(file).value();
+  return ToText(Summarize(inputs, Execute(inputs).value()));
+}
+
 class GoldenReport : public testing::TestWithParam<std::string> {};
 
 TEST_P(GoldenReport, IsTheOneCheckedIn) {
@@ -28,8 +40,7 @@ TEST_P(GoldenReport, IsTheOneCheckedIn) {
       sim::DataPath(absl::StrCat(kGolden, "/", GetParam(), ".txt")).string());
   ASSERT_TRUE(golden.ok()) << golden.status().message()
                            << "; tools/golden --update makes it";
-  const Inputs inputs = Load(GetParam()).value();
-  EXPECT_EQ(*golden, ToText(Summarize(inputs, Execute(inputs).value())));
+  EXPECT_EQ(*golden, ReportOf(ReadScenario(GetParam()).value()));
 }
 
 std::string TestName(const testing::TestParamInfo<std::string>& name) {

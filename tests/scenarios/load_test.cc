@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "scenarios/profiles.h"
+#include "tests/scenarios/library_names.h"
 
 namespace scenarios {
 namespace {
@@ -19,8 +20,9 @@ models::TrainingSpec TrainingOf(const std::vector<std::string>& sets) {
 }
 
 TEST(Load, EveryLibraryScenarioHasANameAndFillsItsCluster) {
-  EXPECT_GE(LibraryNames().size(), 12u);
-  for (const std::string& name : LibraryNames()) {
+  const std::vector<std::string> names = LibraryOf(Question::kTraining);
+  EXPECT_GE(names.size(), 12u);
+  for (const std::string& name : names) {
     const absl::StatusOr<Inputs> inputs = Load(name);
     ASSERT_TRUE(inputs.ok()) << inputs.status();
     EXPECT_NE(inputs->name, inputs->model.name) << name << ": no name";
@@ -90,8 +92,11 @@ TEST(Profiles, EachSaysWhatItIsAndWhereItsChoicesComeFrom) {
     ASSERT_TRUE(profile.ok()) << profile.status();
     EXPECT_FALSE(profile->fields.describes().empty()) << name;
     EXPECT_GT(profile->fields.source_size(), 0) << name;
-    EXPECT_TRUE(profile->fields.training().kernels().has_attention()) << name;
+    EXPECT_NE(profile->fields.training().kernels().has_attention(),
+              profile->fields.serving().engine().kernels().has_attention())
+        << name;
     EXPECT_FALSE(profile->fields.training().has_profile()) << name;
+    EXPECT_FALSE(profile->fields.serving().has_profile()) << name;
   }
 }
 

@@ -1,11 +1,16 @@
 // The README shows what the program prints.
 #include <gtest/gtest.h>
 
-#include <regex>
 #include <set>
 #include <string>
+#include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
 #include "scenarios/load.h"
+#include "scenarios/scenario_file.h"
+#include "scenarios/serving_inputs.h"
 #include "sim/data_path.h"
 #include "sim/read_text.h"
 
@@ -23,19 +28,37 @@ TEST(Readme, ShowsTheReportThatQuickstartPrints) {
   EXPECT_NE(Readme().find(golden), std::string::npos);
 }
 
-TEST(Readme, NamesScenariosThatLoad) {
-  const std::string readme = Readme();
-  const std::regex command("orrery (?:run|compare|explain) ([a-z][a-z0-9-]+)"
-                           "(?=\\s|$)");
+// The scenarios that its commands name: `orrery run NAME` and the like.
+std::set<std::string> ScenariosNamed() {
   std::set<std::string> names;
-  for (auto it = std::sregex_iterator(readme.begin(), readme.end(), command);
-       it != std::sregex_iterator(); ++it) {
-    names.insert((*it)[1]);
+  const std::string readme = Readme();
+  const std::vector<absl::string_view> words =
+      absl::StrSplit(readme, absl::ByAnyChar(" \n"), absl::SkipEmpty());
+  const std::set<absl::string_view> commands = {"run", "compare", "explain",
+                                                "capacity"};
+  for (size_t i = 0; i + 2 < words.size(); ++i) {
+    if (!absl::EndsWith(words[i], "orrery") || !commands.contains(words[i + 1])) {
+      continue;
+    }
+    const bool name = words[i + 2].find_first_not_of(
+                          "abcdefghijklmnopqrstuvwxyz0123456789-") ==
+                          absl::string_view::npos &&
+                      absl::ascii_isalpha(
+                          static_cast<unsigned char>(words[i + 2][0]));
+    if (name) names.insert(std::string(words[i + 2]));
   }
-  EXPECT_FALSE(names.empty());
-  for (const std::string& name : names) {
-    const auto inputs = scenarios::Load(name, {});
-    EXPECT_TRUE(inputs.ok()) << name << ": " << inputs.status();
+  return names;
+}
+
+TEST(Readme, NamesScenariosThatLoad) {
+  EXPECT_FALSE(ScenariosNamed().empty());
+  for (const std::string& name : ScenariosNamed()) {
+    const auto file = scenarios::ReadScenario(name);
+    ASSERT_TRUE(file.ok()) << name << ": " << file.status();
+    const absl::Status status = file->serves()
+                                    ? scenarios::ServingInputsOf(*file).status()
+                                    : scenarios::InputsOf(*file).status();
+    EXPECT_TRUE(status.ok()) << name << ": " << status;
   }
 }
 

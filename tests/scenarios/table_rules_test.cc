@@ -45,7 +45,8 @@ TEST(TableRules, AreFoundByTheColumns) {
   EXPECT_EQ(RulesFor(*vtrain).value().name, "vtrain_runs");
   const auto other = sim::CsvFile::Parse("o.csv", "run_id,hidden\nx,1024\n");
   EXPECT_EQ(RulesFor(*other).status().message(),
-            "its columns are of no known table; training_runs needs gpu, "
+            "its columns are of no known table; inference_runs needs engine, "
+            "mode, input_len, output_tput_tok_s; training_runs needs gpu, "
             "n_gpus, framework, seq_len, measured_step_time_s; vtrain_runs "
             "needs iteration_ms, cluster");
 }

@@ -140,6 +140,38 @@ TEST(CommandLine, JsonIsJsonAndCsvHasOneColumnForEachScenario) {
   EXPECT_THAT(csv.out, StartsWith("figure,unit,GPT-2 small on one A100,"));
 }
 
+TEST(CommandLine, CapacityIsALoadOrAReasonWhyThereIsNone) {
+  const std::string file = testing::TempDir() + "capacity.textproto";
+  std::ofstream(file) << "model { preset: \"gpt2\" }\n"
+                         "cluster { preset: \"dgx-h100\" }\n"
+                         "serving {\n"
+                         "  workload { poisson { requests_per_second: 10 }\n"
+                         "    requests: 1000\n"
+                         "    input { fixed: 256 } output { fixed: 32 } }\n"
+                         "  slo { ttft_ms: 200 tpot_ms: 20 }\n}\n";
+  const std::string ask = "capacity --requests 200 --tolerance 0.1 " + file;
+  const Ran load = Orrery(ask);
+  EXPECT_EQ(load.code, 0) << load.err;
+  EXPECT_THAT(load.out, HasSubstr("\nhighest load: "));
+  const auto json =
+      nlohmann::json::parse(Orrery(ask + " --format json").out);
+  EXPECT_GT(json["load"].get<double>(), 10);
+  EXPECT_THAT(Orrery(ask + " --format csv").out,
+              HasSubstr("\ntried.beyond.load,,"));
+  EXPECT_THAT(Orrery(ask + " --load 10").out,
+              HasSubstr("fewest GPUs for 10 requests/s: 1, of 1 engine\n"));
+  const Ran none =
+      Orrery(ask + " --set 'serving.slo=[{ ttft_ms: 0.001 }]'");
+  EXPECT_EQ(none.code, 3);
+  EXPECT_THAT(none.out, HasSubstr("highest load: none meets the objectives\n"));
+  EXPECT_THAT(none.out, HasSubstr("  limit: TTFT: "));
+  EXPECT_EQ(Orrery(ask + " --load 1 --compare").code, 2);
+  const Ran bad = Orrery("capacity gpt2-1xa100");
+  EXPECT_EQ(bad.code, 1);
+  EXPECT_THAT(bad.err, HasSubstr("serving: is missing; capacity is a question "
+                                 "about serving\n"));
+}
+
 TEST(CommandLine, HelpAndVersionAreAnswers) {
   EXPECT_THAT(Orrery("--version").out, StartsWith("orrery "));
   const Ran help = Orrery("run --help");
