@@ -53,6 +53,9 @@ constexpr FigureRow kRows[] = {
     {"most_waiting", "most waiting", "", "at one engine"},
     {"mean_cache_used", "cache used", "", "part of the blocks, likewise"},
     {"most_cache_used", "most cache used", "", "at one engine"},
+    {"mean_cache_waste", "cache waste", "",
+     "part of the blocks in use that no token fills: ends of last blocks and "
+     "what is reserved"},
     {"prefix_hit_rate", "prefix hits", "",
      "part of the prompts' tokens found in the cache"},
     {"preemptions", "preemptions", "", "requests put aside for want of room"},

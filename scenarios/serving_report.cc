@@ -157,6 +157,7 @@ void AddEngines(const ServingInputs& inputs, const ServingOutcome& o,
   report->set_most_waiting(o.most_waiting);
   report->set_mean_cache_used(Share(o.cache_used, o.step_seconds));
   report->set_most_cache_used(o.most_cache_used);
+  report->set_mean_cache_waste(Share(o.cache_waste, o.step_seconds));
   report->set_prefix_hit_rate(
       Share(Count(o.cached_tokens), Count(o.input_tokens)));
   report->set_preemptions(o.served.preemptions);

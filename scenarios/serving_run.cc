@@ -211,6 +211,12 @@ void Collector::Step(const sim::StepRecord& step) {
   o_.running += sequences * seconds;
   o_.waiting += waiting * seconds;
   o_.cache_used += used * seconds;
+  const auto room = static_cast<double>(engine.cache().used() *
+                                        engine.cache().options().block_tokens);
+  if (room > 0) {
+    const auto held = static_cast<double>(engine.TokensHeld());
+    o_.cache_waste += std::max(0.0, 1 - held / room) * seconds;
+  }
   o_.decode_sequences += static_cast<double>(step.work->decodes) * seconds;
   o_.most_running = std::max(o_.most_running, engine.running());
   o_.most_waiting = std::max(o_.most_waiting, engine.waiting());

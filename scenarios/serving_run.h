@@ -74,6 +74,7 @@ struct ServingOutcome {
   double step_seconds = 0;
   double busy_seconds = 0;  // of stages that computed, over their number
   double running = 0, waiting = 0, cache_used = 0;  // sums of x · seconds
+  double cache_waste = 0;
   double decode_sequences = 0;
   int64_t most_running = 0, most_waiting = 0;
   double most_cache_used = 0;

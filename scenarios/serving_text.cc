@@ -103,10 +103,12 @@ void Engines(const ServingReport& r, std::string* out) {
                         r.busy() * 100, r.mean_running(), r.most_running(),
                         r.mean_waiting(), r.most_waiting());
   absl::StrAppendFormat(out,
-                        "cache      %.1f %% used (%.1f %% at most), %.1f %% of "
-                        "prompts found there, %d preemptions\n",
+                        "cache      %.1f %% used (%.1f %% at most; %.1f %% of "
+                        "that empty), %.1f %% of prompts found there, %d "
+                        "preemptions\n",
                         r.mean_cache_used() * 100, r.most_cache_used() * 100,
-                        r.prefix_hit_rate() * 100, r.preemptions());
+                        r.mean_cache_waste() * 100, r.prefix_hit_rate() * 100,
+                        r.preemptions());
   absl::StrAppendFormat(out, "use        MFU %.1f %%, MBU %.1f %%, %s steps\n",
                         r.mfu() * 100, r.mbu() * 100,
                         Grouped(static_cast<double>(r.steps())));

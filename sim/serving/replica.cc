@@ -201,6 +201,14 @@ void Replica::End(int microbatch, Instant now, StepOutcome* outcome) {
   });
 }
 
+int64_t Replica::TokensHeld() const {
+  int64_t tokens = 0;
+  for (const Batch& b : batches_) {
+    for (const Slot slot : b.running) tokens += jobs_[slot].computed;
+  }
+  return tokens;
+}
+
 std::vector<Job> Replica::Abandon(Instant now) {
   std::vector<Job> lost;
   const auto take = [&](Slot slot) {

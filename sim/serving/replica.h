@@ -80,6 +80,9 @@ class Replica {
   int64_t outstanding() const { return waiting() + running_ + expected_; }
   int64_t preemptions() const { return preemptions_; }
   const KvPool& cache() const { return cache_; }
+  // Tokens of running sequences whose keys and values are there, those of a
+  // shared prefix once for each. O(running()).
+  int64_t TokensHeld() const;
   const EnginePolicy& policy() const { return policy_; }
 
  private:
