@@ -95,9 +95,29 @@ absl::Status PrintCluster(const ScenarioFile& s, const DerivedValues& derived,
   return absl::OkStatus();
 }
 
-}  // namespace
+// Name, model and cluster: what every scenario begins with.
+absl::Status PrintHead(const ScenarioFile& s, const std::string& name,
+                       const DerivedValues& derived, LayeredText& text) {
+  text.PrintLine(
+      absl::StrCat("name: \"", name, "\""),
+      s.scenario.has_name() ? ShortOrigin(OriginOf(s, "name")) : "the model");
+  const absl::Status model = PrintModel(s, derived, text);
+  if (!model.ok()) return model;
+  return PrintCluster(s, derived, text);
+}
 
-namespace {
+// And may end with.
+void PrintEnd(const ScenarioFile& s, const DerivedValues& derived,
+              LayeredText& text) {
+  if (s.scenario.has_horizon()) {
+    text.Print(*proto::Horizon::descriptor(), "horizon",
+               {{&s.scenario.horizon(), &s.file, "horizon", ""}}, derived);
+  }
+  if (s.scenario.has_measured()) {
+    text.Print(*proto::Measured::descriptor(), "measured",
+               {{&s.scenario.measured(), &s.file, "measured", ""}}, derived);
+  }
+}
 
 absl::StatusOr<std::string> ExplainServing(const ScenarioFile& s) {
   const absl::StatusOr<ServingInputs> inputs = ServingInputsOf(s);
@@ -105,21 +125,13 @@ absl::StatusOr<std::string> ExplainServing(const ScenarioFile& s) {
   DerivedValues derived;
   derived["cluster.nodes"] = {"1", "as many as the engines need"};
   LayeredText text(kOriginColumn);
-  text.PrintLine(
-      absl::StrCat("name: \"", inputs->name, "\""),
-      s.scenario.has_name() ? ShortOrigin(OriginOf(s, "name")) : "the model");
-  const absl::Status model = PrintModel(s, derived, text);
-  if (!model.ok()) return model;
-  const absl::Status cluster = PrintCluster(s, derived, text);
-  if (!cluster.ok()) return cluster;
+  const absl::Status head = PrintHead(s, inputs->name, derived, text);
+  if (!head.ok()) return head;
   text.Print(*proto::Serving::descriptor(), "serving",
              {{&s.scenario.serving(), &s.file, "serving", ""},
               {&s.profile.fields.serving(), &s.profile.file, "serving", ""}},
              derived);
-  if (s.scenario.has_horizon()) {
-    text.Print(*proto::Horizon::descriptor(), "horizon",
-               {{&s.scenario.horizon(), &s.file, "horizon", ""}}, derived);
-  }
+  PrintEnd(s, derived, text);
   return text.text();
 }
 
@@ -131,25 +143,13 @@ absl::StatusOr<std::string> Explain(const ScenarioFile& s) {
   if (!inputs.ok()) return inputs.status();
   const DerivedValues derived = DerivedOf(*inputs);
   LayeredText text(kOriginColumn);
-  text.PrintLine(
-      absl::StrCat("name: \"", inputs->name, "\""),
-      s.scenario.has_name() ? ShortOrigin(OriginOf(s, "name")) : "the model");
-  const absl::Status model = PrintModel(s, derived, text);
-  if (!model.ok()) return model;
-  const absl::Status cluster = PrintCluster(s, derived, text);
-  if (!cluster.ok()) return cluster;
+  const absl::Status head = PrintHead(s, inputs->name, derived, text);
+  if (!head.ok()) return head;
   text.Print(*proto::Training::descriptor(), "training",
              {{&s.scenario.training(), &s.file, "training", ""},
               {&s.profile.fields.training(), &s.profile.file, "training", ""}},
              derived);
-  if (s.scenario.has_horizon()) {
-    text.Print(*proto::Horizon::descriptor(), "horizon",
-               {{&s.scenario.horizon(), &s.file, "horizon", ""}}, derived);
-  }
-  if (s.scenario.has_measured()) {
-    text.Print(*proto::Measured::descriptor(), "measured",
-               {{&s.scenario.measured(), &s.file, "measured", ""}}, derived);
-  }
+  PrintEnd(s, derived, text);
   return text.text();
 }
 

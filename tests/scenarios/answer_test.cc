@@ -1,6 +1,5 @@
 #include "scenarios/answer.h"
 
-#include <google/protobuf/descriptor.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -11,6 +10,7 @@
 #include "scenarios/report.h"
 #include "scenarios/run.h"
 #include "small_inputs.h"
+#include "tests/scenarios/figure_keys.h"
 
 namespace scenarios {
 namespace {
@@ -20,24 +20,10 @@ Report Small(const models::Split& split) {
   return Summarize(inputs, Execute(inputs).value());
 }
 
-// Keys of the scalar fields of a message, by dots.
-void Keys(const google::protobuf::Descriptor* message,
-          const std::string& prefix, bool skip_first,
-          std::set<std::string>* keys) {
-  for (int i = skip_first ? 1 : 0; i < message->field_count(); ++i) {
-    const auto* field = message->field(i);
-    if (field->message_type() != nullptr) {
-      Keys(field->message_type(), prefix + field->name() + ".",
-           field->is_repeated(), keys);
-    } else {
-      keys->insert(prefix + field->name());
-    }
-  }
-}
-
 TEST(Figures, EveryFieldOfAReportHasExactlyOneRow) {
-  std::set<std::string> fields, rows;
-  Keys(Report::descriptor(), "", false, &fields);
+  const std::set<std::string> fields =
+      FigureKeysOf(*Report::descriptor());
+  std::set<std::string> rows;
   for (const FigureRow& row : FigureRows()) {
     EXPECT_TRUE(rows.insert(std::string(row.key)).second) << row.key;
     EXPECT_FALSE(row.meaning.empty()) << row.key;

@@ -1,6 +1,5 @@
 #include "scenarios/serving_report.h"
 
-#include <google/protobuf/descriptor.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -9,6 +8,7 @@
 
 #include "scenarios/answer.h"
 #include "scenarios/serving_run.h"
+#include "tests/scenarios/figure_keys.h"
 
 namespace scenarios {
 namespace {
@@ -27,23 +27,10 @@ ServingInputs Small(const std::vector<std::string>& sets = {}) {
       .value();
 }
 
-void Keys(const google::protobuf::Descriptor* message,
-          const std::string& prefix, bool skip_first,
-          std::set<std::string>* keys) {
-  for (int i = skip_first ? 1 : 0; i < message->field_count(); ++i) {
-    const auto* field = message->field(i);
-    if (field->message_type() != nullptr) {
-      Keys(field->message_type(), prefix + field->name() + ".",
-           field->is_repeated(), keys);
-    } else {
-      keys->insert(prefix + field->name());
-    }
-  }
-}
-
 TEST(ServingFigures, EveryFieldOfAReportHasExactlyOneRow) {
-  std::set<std::string> fields, rows;
-  Keys(ServingReport::descriptor(), "", false, &fields);
+  const std::set<std::string> fields =
+      FigureKeysOf(*ServingReport::descriptor());
+  std::set<std::string> rows;
   for (const FigureRow& row : ServingFigureRows()) {
     EXPECT_TRUE(rows.insert(std::string(row.key)).second) << row.key;
     EXPECT_FALSE(row.meaning.empty()) << row.key;
