@@ -1,4 +1,4 @@
-// orrery: simulates GPU clusters training Transformers.
+// orrery: simulates GPU clusters training and serving Transformers.
 //
 // Answers go to stdout, notes to stderr; commands.h says what exit codes mean.
 #include <iostream>
@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "scenarios/answer.h"
 #include "scenarios/capacity_report.h"
+#include "scenarios/serving_report.h"
 #include "sim/spelling.h"
 #include "tools/commands.h"
 
@@ -52,7 +53,7 @@ constexpr char kScenario[] =
     "file, a name of `orrery list scenarios`, or SUITE:RUN";
 
 void AddRun(CLI::App& app, Arguments& a, int& code) {
-  CLI::App* run = app.add_subcommand("run", "how long a step takes, and why");
+  CLI::App* run = app.add_subcommand("run", "how long a step or an answer takes, and why");
   TakeScenario(*run, a, "SCENARIO", kScenario, 1, 1);
   TakeFormat(*run, a);
   run->add_flag("--unfold", a.unfold, "simulate every rank, not one of a kind");
@@ -82,8 +83,11 @@ void AddRun(CLI::App& app, Arguments& a, int& code) {
   run->add_option("--layer", a.graph_layer, "of --dump-graph; -1: all")
       ->capture_default_str()
       ->needs(graph);
-  run->footer("Exit code 3: the plan does not fit in memory.\n\nFigures:\n" +
-              scenarios::FigureMeanings());
+  run->footer(
+      "Exit code 3: the plan does not fit in memory, or misses its "
+      "objectives.\n\nFigures of training:\n" +
+      scenarios::FigureMeanings() + "\nFigures of serving:\n" +
+      scenarios::ServingFigureMeanings());
   run->callback([&] { code = tools::RunScenario(a); });
 }
 
@@ -242,7 +246,7 @@ std::string UnknownCommand(const CLI::App& app, const std::string& word) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Simulates GPU clusters training Transformers.", "orrery");
+  CLI::App app("Simulates GPU clusters training and serving Transformers.", "orrery");
   app.set_version_flag("--version", "orrery " ORRERY_VERSION);
   app.require_subcommand(1);
   Arguments a;
