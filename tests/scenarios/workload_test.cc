@@ -5,118 +5,31 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "scenarios/field_checks.h"
-#include "sim/data_path.h"
-#include "sim/text_file.h"
+#include "tests/scenarios/drawn_requests.h"
 
 namespace scenarios {
 namespace {
 
-using sim::InSeconds;
+using drawn::AllOf;
+using drawn::At;
+using drawn::Dump;
+using drawn::Gaps;
+using drawn::Inputs;
+using drawn::Maker;
+using drawn::Moments;
+using drawn::MomentsOf;
+using drawn::With;
+using drawn::Write;
 using sim::Instant;
 using sim::Request;
 using sim::Seconds;
 using sim::Workload;
-
-absl::StatusOr<WorkloadMaker> MakerOf(const std::string& text,
-                                      const std::string& folder = "") {
-  proto::Workload workload;
-  const absl::StatusOr<sim::TextFile> file =
-      sim::TextFile::Parse("w", text, &workload);
-  if (!file.ok()) return file.status();
-  const absl::Status ranges = CheckRanges(
-      workload, "", [&](absl::string_view path, absl::string_view problem) {
-        return file->Error(path, problem);
-      });
-  if (!ranges.ok()) return ranges;
-  return WorkloadOf(workload, file->At(""), folder);
-}
-
-WorkloadMaker Maker(const std::string& text, const std::string& folder = "") {
-  absl::StatusOr<WorkloadMaker> maker = MakerOf(text, folder);
-  if (!maker.ok()) ADD_FAILURE() << maker.status();
-  return *std::move(maker);
-}
-
-// All requests, each answered `service` seconds after it arrives, in order.
-std::vector<Request> AllOf(Workload workload, double service = 0) {
-  std::vector<Request> all;
-  while (workload.next()) {
-    all.push_back(workload.Take());
-    workload.Done(all.back(), all.back().arrival + Seconds(service));
-  }
-  return all;
-}
-
-double At(const Request& request) {
-  return InSeconds(request.arrival.since_start);
-}
-
-struct Moments {
-  double mean = 0, variation = 0;  // squared coefficient of variation
-};
-
-Moments MomentsOf(const std::vector<double>& values) {
-  Moments m;
-  for (const double v : values)
-    m.mean += v / static_cast<double>(values.size());
-  for (const double v : values) {
-    m.variation += (v - m.mean) * (v - m.mean) /
-                   static_cast<double>(values.size()) / (m.mean * m.mean);
-  }
-  return m;
-}
-
-std::vector<double> Gaps(const std::vector<Request>& requests) {
-  std::vector<double> gaps;
-  for (size_t i = 1; i < requests.size(); ++i) {
-    gaps.push_back(At(requests[i]) - At(requests[i - 1]));
-  }
-  return gaps;
-}
-
-std::vector<double> Inputs(const std::vector<Request>& requests) {
-  std::vector<double> inputs;
-  for (const Request& r : requests) {
-    inputs.push_back(static_cast<double>(r.input));
-  }
-  return inputs;
-}
-
-// One line a request, for comparison.
-std::string Dump(const std::vector<Request>& requests) {
-  std::string text;
-  for (const Request& r : requests) {
-    absl::StrAppend(&text, r.id, " ", r.arrival.since_start.count(), " ",
-                    r.input, " ", r.output, " ", r.session, " ", r.chunk);
-    for (const uint64_t id : r.prefix) absl::StrAppend(&text, " ", id);
-    absl::StrAppend(&text, "\n");
-  }
-  return text;
-}
-
-constexpr char kLengths[] =
-    "input { uniform { least: 10 most: 1000 } } output { fixed: 7 }\n";
-
-std::string With(const std::string& arrivals) {
-  return absl::StrCat(arrivals, " ", kLengths);
-}
-
-// Writes a file of this test's folder; gives that folder.
-std::string Write(const std::string& name, const std::string& text) {
-  std::ofstream(testing::TempDir() + "/" + name) << text;
-  return testing::TempDir();
-}
 
 TEST(Arrivals, OfAConstantRateAreEvenlySpaced) {
   const auto all = AllOf(
@@ -405,97 +318,6 @@ TEST(Turns, OfAClosedLoopAreFollowedByTheUsersNextConversation) {
   EXPECT_EQ(all[2].session, 1);
   EXPECT_EQ(all[2].input, 8);
   EXPECT_EQ(At(all[3]), 8);
-}
-
-constexpr char kVidur[] =
-    "arrived_at,num_prefill_tokens,num_decode_tokens\n"
-    "10,1,4\n11,2,5\n14,3,6\n";
-
-TEST(TraceReplay, ScalesAndTilesTimes) {
-  const std::string folder = Write("v.csv", kVidur);
-  const auto all = AllOf(
-      Maker("trace { file: \"v.csv\" time_scale: 2 tile: 2 }", folder).Make());
-  ASSERT_EQ(all.size(), 6);
-  // 0, 1 and 4 s, and 2 s, the mean gap, behind the last again; twice as slow.
-  const double expected[] = {0, 2, 8, 12, 14, 20};
-  for (size_t i = 0; i < 6; ++i) {
-    EXPECT_EQ(At(all[i]), expected[i]);
-    EXPECT_EQ(all[i].input, static_cast<int64_t>(i % 3 + 1));
-    EXPECT_EQ(all[i].output, static_cast<int64_t>(i % 3 + 4));
-  }
-}
-
-TEST(TraceReplay, IsStretchedToARate) {
-  const std::string folder = Write("v.csv", kVidur);
-  const WorkloadMaker maker =
-      Maker("trace { file: \"v.csv\" tile: 2 }", folder);
-  EXPECT_EQ(maker.requests(), 6);
-  EXPECT_EQ(maker.requests_per_second(), 0.5);  // 2 gaps in 4 s
-  const auto all = AllOf(maker.Make({.requests_per_second = 2}));
-  EXPECT_EQ(At(all[5]), 2.5);  // 10 / 4
-}
-
-TEST(TraceReplay, MayGiveLengthsAlone) {
-  const std::string folder = Write("v.csv", kVidur);
-  const auto poisson = AllOf(
-      Maker("trace { file: \"v.csv\" rate_per_second: 4 tile: 2000 }", folder)
-          .Make());
-  ASSERT_EQ(poisson.size(), 6000);
-  EXPECT_NEAR(MomentsOf(Gaps(poisson)).mean, 0.25, 0.03 * 0.25);
-  EXPECT_EQ(poisson[4].input, 2);
-  const auto loop =
-      AllOf(Maker("closed_loop { concurrency: 2 } lengths_from { file: "
-                  "\"v.csv\" }",
-                  folder)
-                .Make(),
-            1);
-  ASSERT_EQ(loop.size(), 3);
-  EXPECT_EQ(loop[2].output, 6);
-  const auto drawn = AllOf(
-      Maker("all_at_once {} requests: 3000 draw_rows: true lengths_from { "
-            "file: \"v.csv\" }",
-            folder)
-          .Make());
-  EXPECT_NEAR(MomentsOf(Inputs(drawn)).mean, 2, 0.05);
-}
-
-TEST(TraceReplay, HasThePrefixesAndConversationsOfEachTileApart) {
-  const std::string row =
-      "{\"chat_id\": 1, \"parent_chat_id\": -1, \"timestamp\": 0, "
-      "\"input_length\": 32, \"output_length\": 2, \"hash_ids\": [5, 6]}\n";
-  const std::string folder = Write("b.jsonl", row);
-  const auto all =
-      AllOf(Maker("trace { file: \"b.jsonl\" tile: 2 }", folder).Make());
-  ASSERT_EQ(all.size(), 2);
-  EXPECT_EQ(all[0].prefix, (std::vector<uint64_t>{5, 6}));
-  EXPECT_EQ(all[0].chunk, 16);
-  EXPECT_EQ(all[0].session, 0);
-  EXPECT_EQ(all[1].session, 1);
-  EXPECT_NE(all[1].prefix[0], 5);
-}
-
-TEST(TraceReplay, CountsWhatIsDropped) {
-  const std::string folder =
-      Write("burst.csv",
-            "Timestamp,Request tokens,Response tokens\n5,472,18\n6,10,0\n");
-  EXPECT_EQ(Maker("trace { file: \"burst.csv\" }", folder).dropped_rows(), 1);
-}
-
-TEST(TraceReplay, OfTheAzureConversationsHasTheirRate) {
-  const char* set = std::getenv("ORRERY_DATA");
-  const std::filesystem::path data = set != nullptr
-                                         ? std::filesystem::path(set)
-                                         : sim::DataPath("../shared/data");
-  const std::string name = "AzureLLMInferenceTrace_conv.csv";
-  if (!std::filesystem::exists(data / "traces" / name)) {
-    GTEST_SKIP() << "no traces; set ORRERY_DATA to where they are";
-  }
-  const auto all = AllOf(Maker(absl::StrCat("trace { file: \"", name, "\" }"),
-                               (data / "traces").string())
-                             .Make());
-  EXPECT_EQ(all.size(), 19366);
-  EXPECT_NEAR(At(all.back()), 3501.7219370, 1e-9);
-  EXPECT_NEAR(MomentsOf(Inputs(all)).mean, 1154.7, 0.1);
 }
 
 }  // namespace
